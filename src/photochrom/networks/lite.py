@@ -1,0 +1,116 @@
+"""``lite``: the small colouriser that ships with photochrom.
+
+A U-Net on an EfficientNet-Lite2 encoder. From luminance it predicts, at a quarter of the input
+size, a distribution over quantised chroma (Zhang, Isola, Efros 2016, arXiv 1603.08511); the
+colour is the distribution's annealed mean.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .efficientnet import TAPS, EfficientNetLite
+
+TEMPERATURE = 0.38
+"""Of the annealed mean: 1 is the plain mean (dull), 0 the mode (blotchy)."""
+
+
+class ConvReLU(nn.Sequential):
+    """3x3 convolution, batch norm, ReLU; the size stays."""
+
+    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3) -> None:
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class Upsample(nn.Module):
+    """(N, inputs, H, W) to (N, outputs, 2H, 2W) by 1x1 convolution, pixel shuffle and blur.
+
+    The blur (a 2x2 mean) takes away the shuffle's checkerboard (Sugawara et al. 2018,
+    arXiv 1806.02658). Starts as nearest-neighbour enlargement (ICNR, arXiv 1707.02937).
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.expand = ConvReLU(inputs, outputs * 4, kernel=1)
+        weight = self.expand[0].weight
+        with torch.no_grad():
+            weight.copy_(weight[::4].repeat_interleave(4, 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pixel_shuffle(self.expand(x), 2)
+        return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
+
+
+class SelfAttention(nn.Module):
+    """Every place looks at every other: (N, C, H, W) to the same, gated to start at identity."""
+
+    def __init__(self, channels: int, *, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.out = nn.Conv2d(channels, channels, 1)
+        self.gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        query, key, value = self.qkv(x).reshape(n, 3, self.heads, c // self.heads, h * w).unbind(1)
+        weights = torch.softmax(query.transpose(2, 3) @ key * (c // self.heads) ** -0.5, -1)
+        seen = (value @ weights.transpose(2, 3)).reshape(n, c, h, w)
+        return x + self.gate * self.out(seen)
+
+
+class Decode(nn.Module):
+    """One step up: the coarse features enlarged, joined with the encoder's, convolved."""
+
+    def __init__(self, coarse: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.up = Upsample(coarse, outputs)
+        self.mix = ConvReLU(outputs + skip, outputs)
+
+    def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
+        return self.mix(torch.cat([self.up(coarse), skip], 1))
+
+
+class Lite(nn.Module):
+    """Luminance (N, 1, H, W) in [0, 1] to logits over chroma bins (N, Q, H/4, W/4).
+
+    32 divides H and W. ``colors`` turns logits into ab.
+
+    Args:
+        bins: (Q, 2) centres of the chroma bins in Lab's ab.
+        channels: input channels; those beyond luminance are free for hints.
+        widths: of the decoder at 1/16, 1/8 and 1/4.
+    """
+
+    bins: Tensor
+
+    def __init__(
+        self, bins: Tensor, *, channels: int = 1, widths: tuple[int, int, int] = (256, 160, 112)
+    ) -> None:
+        super().__init__()
+        quarter, eighth, sixteenth, deepest = TAPS.values()
+        self.encoder = EfficientNetLite(channels)
+        self.middle = ConvReLU(deepest, widths[0], kernel=1)
+        self.decode16 = Decode(widths[0], sixteenth, widths[0])
+        self.attention = SelfAttention(widths[0])
+        self.decode8 = Decode(widths[0], eighth, widths[1])
+        self.decode4 = Decode(widths[1], quarter, widths[2])
+        self.head = nn.Conv2d(widths[2], len(bins), 1)
+        self.register_buffer("bins", bins.float())
+
+    def forward(self, luminance: Tensor) -> Tensor:
+        quarter, eighth, sixteenth, deepest = self.encoder(luminance)
+        x = self.attention(self.decode16(self.middle(deepest), sixteenth))
+        x = self.decode8(x, eighth)
+        return self.head(self.decode4(x, quarter))
+
+    def colors(self, logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+        """Logits (N, Q, h, w) to the annealed mean: ab (N, 2, h, w)."""
+        weights = torch.softmax(logits.float() / temperature, 1)
+        return torch.einsum("nqhw,qc->nchw", weights, self.bins)

@@ -1,0 +1,229 @@
+"""The generator's training: luminance in, a distribution over chroma out."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from photochrom import color
+from photochrom.errors import TrainingError
+from photochrom.networks.efficientnet import load_imagenet
+from photochrom.networks.lite import Lite
+
+from . import checkpoint
+from .chroma import ChromaClasses, RebalancedChromaLoss, count_bins, mean_loss
+from .data import Bytes, Photographs, batch_at
+from .recipe import Recipe
+
+QUARTER = 4
+"""The network's output is a quarter of its input in each direction."""
+
+
+def chroma_of(rgb: Bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """RGB crops (N, H, W, 3) to the ab of their 4x4 means, (N, H/4, W/4, 2)."""
+    n, h, w, _ = rgb.shape
+    cells = rgb.reshape(n, h // QUARTER, QUARTER, w // QUARTER, QUARTER, 3)
+    mean = cells.mean((2, 4), dtype=np.float32) / np.float32(255)
+    return color.rgb_to_lab(mean)[..., 1:]
+
+
+def tensors_of(rgb: Bytes) -> tuple[Tensor, Tensor]:
+    """RGB crops (N, H, W, 3) to luminance (N, 1, H, W) in [0, 1] and ab (N, 2, H/4, W/4)."""
+    luminance = torch.from_numpy(color.luma(rgb))[:, None]
+    ab = torch.from_numpy(chroma_of(rgb)).permute(0, 3, 1, 2)
+    return luminance.contiguous(memory_format=torch.channels_last), ab
+
+
+def measure_bins(photographs: Photographs, *, sample: int = 4000) -> tuple[Tensor, Tensor]:
+    """Chroma bins and their shares over a fixed sample of the photographs."""
+    numbers = np.linspace(0, len(photographs) - 1, min(sample, len(photographs))).astype(int)
+    rows = []
+    for number in numbers:
+        rgb = photographs[int(number)]
+        h, w = (side // QUARTER * QUARTER for side in rgb.shape[:2])
+        rows.append(chroma_of(rgb[None, :h, :w]).reshape(-1, 2)[::3])
+    bins, shares = count_bins(np.concatenate(rows))
+    return torch.from_numpy(bins), torch.from_numpy(shares)
+
+
+@dataclass
+class Trainer:
+    """A network on its way: weights, their running mean, optimiser, position in the data.
+
+    ``for losses in trainer.steps(): ...`` trains to the recipe's end.
+    """
+
+    recipe: Recipe
+    photographs: Photographs
+    network: Lite
+    shares: Tensor
+    step: int = 0
+    average: Lite = field(init=False)
+    optimiser: torch.optim.Optimizer = field(init=False)
+    loss: RebalancedChromaLoss = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = self.network.to(memory_format=torch.channels_last).train()
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        classes = ChromaClasses(self.network.bins, self.shares, rebalance=self.recipe.rebalance)
+        self.loss = RebalancedChromaLoss(classes)
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(self.network, self.recipe), betas=(0.9, 0.99)
+        )
+
+    def steps(self) -> Iterator[dict[str, float]]:
+        """Trains from the present step to the end; yields the named losses of each step."""
+        position = sum(
+            phase.batch * min(phase.steps, max(self.step - begin, 0))
+            for phase, begin in zip(self.recipe.phases, begins(self.recipe), strict=True)
+        )
+        while self.step < self.recipe.steps:
+            phase, _ = self.recipe.phase_at(self.step)
+            rgb = batch_at(
+                self.photographs,
+                position,
+                count=phase.batch,
+                size=phase.size,
+                seed=self.recipe.seed,
+            )
+            position += phase.batch
+            yield self._learn(*tensors_of(rgb))
+
+    def _learn(self, luminance: Tensor, ab: Tensor) -> dict[str, float]:
+        rate = self.recipe.rate_at(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+        with torch.autocast(luminance.device.type, torch.bfloat16):
+            logits = self.network(luminance)
+        losses = {
+            "chroma": self.loss(logits, ab),
+            "mean": self.recipe.regression * mean_loss(logits, ab, self.network.bins),
+        }
+        torch.stack(list(losses.values())).sum().backward()
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self._update_average()
+        return {name: float(value) for name, value in losses.items()}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # A short memory at the start, or the random decoder would stay in the mean for long.
+        keep = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+        mine, theirs = zip(*pairs, strict=True)
+        torch._foreach_lerp_(list(mine), list(theirs), 1 - keep)
+        for kept, now in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            if now.is_floating_point():
+                kept.lerp_(now, 1 - keep)
+            else:
+                kept.copy_(now)
+
+    def save(self, folder: Path) -> None:
+        """Writes a checkpoint from which ``open_run`` goes on bit for bit."""
+        parts = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": checkpoint.optimiser_tensors(self.optimiser),
+            "data": {"shares": self.shares},
+        }
+        checkpoint.save(folder, self.step, parts, {"recipe": self.recipe.as_dict()})
+
+
+def begins(recipe: Recipe) -> list[int]:
+    """The step at which each phase begins."""
+    return [sum(p.steps for p in recipe.phases[:k]) for k in range(len(recipe.phases))]
+
+
+def parameter_groups(network: Lite, recipe: Recipe) -> list[dict[str, Any]]:
+    """Encoder and decoder, matrices with decay and vectors without."""
+    groups = []
+    for encoder in (True, False):
+        for matrix in (True, False):
+            chosen = [
+                p
+                for name, p in network.named_parameters()
+                if name.startswith("encoder.") is encoder and (p.ndim > 1) is matrix
+            ]
+            share = recipe.encoder_rate if encoder else 1.0
+            decay = recipe.weight_decay if matrix else 0.0
+            groups.append({"params": chosen, "share": share, "weight_decay": decay})
+    return groups
+
+
+def open_run(recipe: Recipe, photographs: Photographs, folder: Path) -> Trainer:
+    """A new trainer, or the one that ``folder`` holds the checkpoint of.
+
+    A recipe may be longer than the one the checkpoint was made with: runs are extended that way.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    newest = checkpoint.latest(folder)
+    if newest is None:
+        torch.manual_seed(recipe.seed)
+        bins, shares = measure_bins(photographs)
+        network = Lite(bins)
+        load_imagenet(network.encoder)
+        return Trainer(recipe, photographs, network, shares)
+    parts, facts = checkpoint.load(newest)
+    shares = parts["data"]["shares"]
+    trainer = Trainer(recipe, photographs, Lite(parts["network"]["bins"]), shares, facts["step"])
+    if trainer.step > recipe.steps:
+        raise TrainingError(
+            f"the run is at step {trainer.step}, past the recipe's end {recipe.steps}",
+            file=newest,
+            cure="Give a longer recipe or another run folder.",
+        )
+    trainer.network.load_state_dict(parts["network"])
+    trainer.average.load_state_dict(parts["average"])
+    checkpoint.restore_optimiser(trainer.optimiser, parts["optimiser"])
+    return trainer
+
+
+Say = Callable[[str], None]
+
+
+def run(
+    trainer: Trainer,
+    folder: Path,
+    *,
+    watch: Callable[[Trainer], dict[str, float]],
+    say: Say = print,
+) -> None:
+    """Trains to the end of the recipe: checkpoints, watch points, a log line every 50 steps.
+
+    ``log.jsonl`` in the run folder gets one row a line; ``watch`` returns figures for it.
+    """
+    recipe, clock, crops, waited = trainer.recipe, time.perf_counter(), 0, trainer.step
+    sums: dict[str, float] = {}
+    for losses in trainer.steps():
+        crops += recipe.phase_at(trainer.step - 1)[0].batch
+        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+        if trainer.step % 50 == 0:
+            count = trainer.step - waited
+            row = {name: round(value / count, 4) for name, value in sums.items()}
+            speed = crops / (time.perf_counter() - clock)
+            log(folder, {"step": trainer.step, **row, "crops_per_second": round(speed, 1)})
+            say(f"step {trainer.step}/{recipe.steps}  {row}  {speed:.1f} crops/s")
+            sums, crops, waited, clock = {}, 0, trainer.step, time.perf_counter()
+        if trainer.step % recipe.checkpoint == 0 or trainer.step == recipe.steps:
+            trainer.save(folder)
+        if trainer.step % recipe.watch == 0 or trainer.step == recipe.steps:
+            figures = watch(trainer)
+            log(folder, {"step": trainer.step, **figures})
+            say(f"step {trainer.step}  " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+            clock, crops = time.perf_counter(), 0
+
+
+def log(folder: Path, row: dict[str, Any]) -> None:
+    """Appends a row to the run's ``log.jsonl``."""
+    with open(folder / "log.jsonl", "a") as file:
+        file.write(json.dumps(row) + "\n")
