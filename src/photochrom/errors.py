@@ -2,6 +2,7 @@
 
 PhotochromError
 ├── InputError       a picture cannot be read, or is not one
+│   └── AlreadyColored   it has colour, and colouring it anew was not asked for
 ├── OutputError      a result cannot be written
 ├── SettingsError    an option has a value that makes no sense
 ├── WeightsError     a weight file is missing, broken, or of another network
@@ -35,6 +36,15 @@ class PhotochromError(Exception):
 
 class InputError(PhotochromError):
     """A picture cannot be read, or is not one."""
+
+
+class AlreadyColored(InputError):
+    """A picture has colour, and colouring it anew was not asked for."""
+
+    def __init__(self, file: str | PathLike[str]) -> None:
+        super().__init__(
+            "already in colour, left as it is", file=file, cure="Colour it anew with --force."
+        )
 
 
 class OutputError(PhotochromError):

@@ -73,15 +73,18 @@ class Card:
     def chroma(self, output: Array, luma: Array) -> Array:
         """One output of the network (K, h, w) to colour differences (2, h, w).
 
-        ``luma`` (h, w) is the picture's own, at the output's size.
+        ``luma`` (h, w) is the photograph's own, at the output's size.
         """
         if self.output == "ab":
             return color.lab_to_difference(luma, output)
-        return color.difference(self.picture(output).transpose(1, 2, 0))
+        return color.difference(self.picture(output, luma))
 
-    def picture(self, output: Array) -> Array:
-        """The RGB picture (3, h, w) in [0, 1] of a network that returns one."""
-        return np.clip(output * IMAGENET_STD + IMAGENET_MEAN, 0, 1)
+    def picture(self, output: Array, luma: Array) -> Array:
+        """The network's own RGB picture (h, w, 3) in [0, 1]."""
+        if self.output == "ab":
+            return color.join(luma, self.chroma(output, luma))
+        rgb = np.clip(output * IMAGENET_STD + IMAGENET_MEAN, 0, 1)
+        return np.ascontiguousarray(rgb.transpose(1, 2, 0))
 
 
 @cache

@@ -1,0 +1,308 @@
+"""One photograph in colour: the network runs once, rendering is cheap and may be repeated."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from photochrom import __version__, exact, marks, photo
+from photochrom.engines import Engine
+from photochrom.errors import AlreadyColored, OutOfMemory, SettingsError
+from photochrom.models import Model
+from photochrom.models.card import FACTOR
+from photochrom.photo import Photo
+from photochrom.render import reduce_luma, render
+
+Array = NDArray[np.float32]
+
+BATCH = 8
+"""Pictures of one size that go through the network together."""
+SMALLEST = 64
+"""Render size, in pixels, below which running out of memory is an error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a photograph is coloured.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+
+    render_size: int | Literal["auto"] = "auto"
+    """Side in pixels at which the network sees the picture; ``auto`` compares a few."""
+    saturation: float = 1.0
+    """Factor on the chroma, 0 to 3."""
+    strength: float = 1.0
+    """Share of the colour that is laid over the grey picture, 0 to 1."""
+    post_process: bool = True
+    """False gives the network's own picture, enlarged, instead of colour over the photograph."""
+    exact: bool = False
+    """The original's picture path, bit for bit; for DeOldify's three models."""
+    strict: bool = False
+    """Out of memory is an error, instead of a smaller render size and a note."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.saturation <= 3:
+            raise SettingsError(f"saturation {self.saturation} is not within 0 to 3")
+        if not 0 <= self.strength <= 1:
+            raise SettingsError(f"strength {self.strength} is not within 0 to 1")
+        if self.render_size != "auto" and not isinstance(self.render_size, int):
+            raise SettingsError(f"render size {self.render_size!r} is neither 'auto' nor a number")
+
+
+def size_of_factor(render_factor: int) -> int:
+    """Render size in pixels of DeOldify's render factor: 16 x factor.
+
+    Raises:
+        SettingsError: the factor is not within 7 to 45.
+    """
+    if not 7 <= render_factor <= 45:
+        raise SettingsError(f"render factor {render_factor} is not within 7 to 45")
+    return FACTOR * render_factor
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A photograph whose colours are known: rendering it costs no network run."""
+
+    photo: Photo
+    chroma: Array
+    """Colour differences (2, h, w), blue and red, at the network's output size."""
+    picture: Array
+    """The network's own picture (h, w, 3) in [0, 1]."""
+    render_size: int
+    """Side in pixels at which the network saw the photograph."""
+    notes: tuple[str, ...] = ()
+    """What was changed on the user's behalf."""
+
+    def render(self, settings: Settings | None = None) -> Photo:
+        """The photograph in colour: its own luminance, this draft's chroma."""
+        settings = settings or Settings()
+        if not settings.post_process:
+            return self.photo.with_pixels(_enlarge(self.picture, self.photo.size))
+        factor = settings.strength * settings.saturation
+        return self.photo.with_pixels(render(self.photo.pixels, self.chroma * np.float32(factor)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one file."""
+
+    source: str
+    target: Path
+    render_size: int
+    seconds: float
+    model: str
+    engine: str
+    notes: tuple[str, ...] = field(default=())
+
+
+class Colorizer:
+    """Colours photographs with one model on one engine.
+
+    >>> from PIL import Image
+    >>> import photochrom
+    >>> colorizer = photochrom.load("lite")
+    >>> colorizer(Image.new("L", (64, 48), 128)).size
+    (64, 48)
+    """
+
+    def __init__(self, model: Model, engine: Engine, *, why: str = "") -> None:
+        self.model, self.engine, self.why = model, engine, why
+
+    @overload
+    def __call__(self, image: Image.Image, **settings: Any) -> Image.Image: ...
+    @overload
+    def __call__(self, image: Sequence[Image.Image], **settings: Any) -> list[Image.Image]: ...
+    def __call__(
+        self, image: Image.Image | Sequence[Image.Image], **settings: Any
+    ) -> Image.Image | list[Image.Image]:
+        """A picture, or a list of them as a batch, in colour: RGB (or RGBA) of the same size.
+
+        Args:
+            image: Pillow images of any mode; what colour they have is not looked at.
+            **settings: see ``Settings``.
+        """
+        chosen = Settings(**settings)
+        images = [image] if isinstance(image, Image.Image) else list(image)
+        photos = [photo.read(one) for one in images]
+        done = [one.to_image() for one in self.colorize(photos, chosen)]
+        return done[0] if isinstance(image, Image.Image) else done
+
+    def colorize(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Photo]:
+        """Photographs in colour, in their order."""
+        settings = settings or Settings()
+        if settings.exact:
+            return [self._exact(one, settings) for one in photos]
+        return [draft.render(settings) for draft in self.drafts(photos, settings)]
+
+    def colorize_file(
+        self,
+        source: str | PathLike[str],
+        target: str | PathLike[str],
+        *,
+        settings: Settings | None = None,
+        force: bool = False,
+        overwrite: bool = False,
+        compare: bool = False,
+        watermark: bool = False,
+        max_pixels: int = photo.MAX_PIXELS,
+    ) -> Result:
+        """Colours one file into another, written whole or not at all.
+
+        Args:
+            target: its suffix chooses the format; its folder is made if need be.
+            force: colour a picture anew that has colour already.
+            compare: write the picture before and after, side by side.
+            watermark: draw photochrom's mark into the lower left corner.
+
+        Raises:
+            InputError: the source is not a readable picture.
+            AlreadyColored: it has colour, and ``force`` is not set.
+            OutputError: the target exists, or cannot be written.
+        """
+        settings, began = settings or Settings(), time.perf_counter()
+        before = photo.read(source, max_pixels=max_pixels)
+        if before.is_colored() and not force:
+            raise AlreadyColored(source)
+        if settings.exact:
+            after, size, notes = self._exact(before, settings), self._size(settings), ()
+        else:
+            draft = self.draft(before, settings)
+            after, size, notes = draft.render(settings), draft.render_size, draft.notes
+        if watermark:
+            after = after.with_pixels(marks.watermark(after.pixels))
+        if compare:
+            after = marks.compare(before, after)
+        written = photo.write(
+            target, after, overwrite=overwrite, provenance=self.provenance(settings, size)
+        )
+        return Result(
+            source=str(source),
+            target=Path(target),
+            render_size=size,
+            seconds=time.perf_counter() - began,
+            model=self.model.card.name,
+            engine=self.engine.name,
+            notes=(*before.notes, *notes, *written.notes),
+        )
+
+    def provenance(self, settings: Settings, render_size: int) -> dict[str, str]:
+        """How a result is made, as stored in its metadata."""
+        facts = {**asdict(settings), "render_size": render_size}
+        engine = f"{self.engine.name} {self.engine.precision} {self.engine.device}"
+        return {
+            "version": __version__,
+            "model": self.model.card.name,
+            "weights": self.model.sha256,
+            "engine": engine,
+            "settings": json.dumps(facts, sort_keys=True),
+        }
+
+    def draft(self, one: Photo, settings: Settings | None = None) -> Draft:
+        """The colours of one photograph, not yet rendered."""
+        return self.drafts([one], settings)[0]
+
+    def drafts(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Draft]:
+        """The colours of photographs; those of one size go through the network together."""
+        settings = settings or Settings()
+        if settings.render_size != "auto":
+            return self._drafts_at(photos, settings.render_size, strict=settings.strict)
+        tries = [
+            self._drafts_at(photos, size, strict=settings.strict)
+            for size in self.model.card.auto_sizes
+        ]
+        return [most_agreed(candidates) for candidates in zip(*tries, strict=True)]
+
+    def _drafts_at(self, photos: Sequence[Photo], size: int, *, strict: bool) -> list[Draft]:
+        drafts: list[Draft | None] = [None] * len(photos)
+        for (width, height), numbers in self._by_size(photos, size).items():
+            for start in range(0, len(numbers), BATCH):
+                group = numbers[start : start + BATCH]
+                members = [photos[number] for number in group]
+                lumas = np.stack([reduce_luma(p.pixels, (width, height)) for p in members])
+                try:
+                    made = self._run(members, lumas, size)
+                except (OutOfMemory, MemoryError) as error:
+                    made = self._smaller(members, size, strict, error)
+                for number, draft in zip(group, made, strict=True):
+                    drafts[number] = draft
+        return [draft for draft in drafts if draft is not None]
+
+    def _by_size(self, photos: Sequence[Photo], size: int) -> dict[tuple[int, int], list[int]]:
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, one in enumerate(photos):
+            groups.setdefault(self.model.card.network_size(one.size, size), []).append(number)
+        return groups
+
+    def _run(self, photos: Sequence[Photo], lumas: Array, size: int) -> list[Draft]:
+        card = self.model.card
+        outputs = self.engine.run(card.prepare(lumas))[card.output]
+        drafts = []
+        for one, output in zip(photos, outputs, strict=True):
+            luma = reduce_luma(one.pixels, (output.shape[2], output.shape[1]))
+            chroma = card.chroma(output, luma)
+            drafts.append(Draft(one, chroma, card.picture(output, luma), size))
+        return drafts
+
+    def _smaller(
+        self, photos: Sequence[Photo], size: int, strict: bool, error: Exception
+    ) -> list[Draft]:
+        """Again at three quarters of the size, and saying so; one by one, which needs less."""
+        smaller = size * 3 // 4
+        if strict or smaller < SMALLEST:
+            raise OutOfMemory(
+                f"not enough memory at render size {size}",
+                cure="Give a smaller --render-size.",
+            ) from error
+        note = f"not enough memory at render size {size}: coloured at a smaller one"
+        drafts = [self._drafts_at([one], smaller, strict=strict)[0] for one in photos]
+        return [replace(draft, notes=(note, *draft.notes)) for draft in drafts]
+
+    def _size(self, settings: Settings) -> int:
+        chosen = settings.render_size
+        return self.model.card.render_size if chosen == "auto" else chosen
+
+    def _exact(self, one: Photo, settings: Settings) -> Photo:
+        """The original's path: square, 8 bits between the steps, integer YUV."""
+        card = self.model.card
+        if card.output != "rgb":
+            raise SettingsError(
+                f"--exact is for DeOldify's networks, not for '{card.name}'",
+                cure="Give --model artistic, stable or video.",
+            )
+        rgb = one.rgb8()
+        side = self._size(settings) // FACTOR * FACTOR
+        _, tensor = exact.network_input(rgb, side)
+        output = self.engine.run(tensor[None])["rgb"][0]
+        return one.with_pixels(exact.finish(output, rgb, post_process=settings.post_process))
+
+
+def most_agreed(drafts: Sequence[Draft]) -> Draft:
+    """The draft that the others differ from least: colours that hold at several sizes.
+
+    Where the network is unsure its colours change with the size; the middle opinion is the
+    safest. Chroma is compared at 32 x 32 places by mean absolute difference.
+    """
+    small = [np.stack([_resize(p, (32, 32)) for p in draft.chroma]) for draft in drafts]
+    distances = [sum(float(np.abs(a - b).mean()) for b in small) for a in small]
+    return drafts[int(np.argmin(distances))]
+
+
+def _resize(plane: Array, size: tuple[int, int]) -> Array:
+    return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
+
+
+def _enlarge(picture: Array, size: tuple[int, int]) -> NDArray[np.uint8]:
+    pixels = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
+    return np.asarray(pixels.resize(size, Image.Resampling.BICUBIC))
