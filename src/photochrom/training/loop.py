@@ -73,6 +73,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.network = self.network.to(memory_format=torch.channels_last).train()
+        if self.recipe.frozen_stages:
+            self.network.encoder.freeze(self.recipe.frozen_stages)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         classes = ChromaClasses(self.network.bins, self.shares, rebalance=self.recipe.rebalance)
         self.loss = RebalancedChromaLoss(classes)
@@ -152,7 +154,9 @@ def parameter_groups(network: Lite, recipe: Recipe) -> list[dict[str, Any]]:
             chosen = [
                 p
                 for name, p in network.named_parameters()
-                if name.startswith("encoder.") is encoder and (p.ndim > 1) is matrix
+                if name.startswith("encoder.") is encoder
+                and (p.ndim > 1) is matrix
+                and p.requires_grad
             ]
             share = recipe.encoder_rate if encoder else 1.0
             decay = recipe.weight_decay if matrix else 0.0

@@ -55,6 +55,8 @@ class Recipe:
     """Weight of the VGG16 feature loss on the coloured picture; 0 leaves it out."""
     encoder_rate: float = 0.3
     """The encoder's learning rate as a share of the decoder's."""
+    frozen_stages: int = 0
+    """Stages of the encoder, with its stem, that keep their ImageNet weights; 0 trains all."""
     weight_decay: float = 0.01
     warmup: int = 200
     ema: float = 0.999
