@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 GRID = 10
 """Spacing of the bins in units of ab."""
@@ -85,7 +84,6 @@ class RebalancedChromaLoss(torch.nn.Module):
         return ((logits.logsumexp(1) - chosen) * weight).mean()
 
 
-def mean_loss(logits: Tensor, ab: Tensor, bins: Tensor) -> Tensor:
-    """Smooth L1 between the distribution's plain mean and the true ab, in units of 10 ab."""
-    mean = torch.einsum("nqhw,qc->nchw", torch.softmax(logits.float(), 1), bins)
-    return F.smooth_l1_loss(mean / GRID, ab / GRID)
+def expected_ab(logits: Tensor, bins: Tensor) -> Tensor:
+    """Logits (N, Q, h, w) to the distribution's plain mean, ab (N, 2, h, w)."""
+    return torch.einsum("nqhw,qc->nchw", torch.softmax(logits.float(), 1), bins)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from photochrom import color
 from photochrom.errors import TrainingError
@@ -20,8 +21,9 @@ from photochrom.networks.efficientnet import load_imagenet
 from photochrom.networks.lite import Lite
 
 from . import checkpoint
-from .chroma import ChromaClasses, RebalancedChromaLoss, count_bins, mean_loss
+from .chroma import GRID, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
 from .data import Bytes, Photographs, batch_at
+from .losses import FeatureLoss, coloured
 from .recipe import Recipe
 
 QUARTER = 4
@@ -70,6 +72,7 @@ class Trainer:
     average: Lite = field(init=False)
     optimiser: torch.optim.Optimizer = field(init=False)
     loss: RebalancedChromaLoss = field(init=False)
+    feature: FeatureLoss | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.network = self.network.to(memory_format=torch.channels_last).train()
@@ -78,6 +81,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         classes = ChromaClasses(self.network.bins, self.shares, rebalance=self.recipe.rebalance)
         self.loss = RebalancedChromaLoss(classes)
+        self.feature = FeatureLoss() if self.recipe.feature else None
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.network, self.recipe), betas=(0.9, 0.99)
         )
@@ -106,10 +110,14 @@ class Trainer:
             group["lr"] = rate * group["share"]
         with torch.autocast(luminance.device.type, torch.bfloat16):
             logits = self.network(luminance)
+        mean = expected_ab(logits, self.network.bins)
         losses = {
             "chroma": self.loss(logits, ab),
-            "mean": self.recipe.regression * mean_loss(logits, ab, self.network.bins),
+            "mean": self.recipe.regression * F.smooth_l1_loss(mean / GRID, ab / GRID),
         }
+        if self.feature is not None:
+            difference = self.feature(coloured(luminance, mean), coloured(luminance, ab))
+            losses["feature"] = self.recipe.feature * difference
         torch.stack(list(losses.values())).sum().backward()
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)

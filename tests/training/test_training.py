@@ -1,0 +1,222 @@
+"""Training: its data, its targets, and that a broken-off run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from photochrom.errors import TrainingError
+from photochrom.networks.lite import Lite
+from photochrom.training import checkpoint, chroma, data, loop, losses, recipe, watch
+
+RED, GREEN = (200, 40, 30), (40, 150, 60)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty photographs: a bright red or a dark green field, with noise."""
+    home = tmp_path_factory.mktemp("photographs")
+    draw = np.random.default_rng(0)
+    for number in range(40):
+        color = np.array(RED if number % 2 else GREEN)
+        field = color * draw.uniform(0.8, 1.1) + draw.normal(0, 4, (110, 130, 3))
+        pixels = np.clip(field, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(home / f"{number:02}.png")
+    (home / "broken.jpg").write_bytes(b"not a picture")
+    return home
+
+
+@pytest.fixture(scope="module")
+def photographs(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> data.Photographs:
+    return data.open_photographs([folder], tmp_path_factory.mktemp("cache"))
+
+
+def test_a_corrupt_file_is_skipped_and_named(photographs: data.Photographs) -> None:
+    assert len(photographs) == 40
+    assert photographs.skipped == ("broken.jpg",)
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no pictures found"):
+        data.open_photographs([tmp_path], tmp_path / "cache")
+
+
+def test_the_crop_at_a_position_is_always_the_same(photographs: data.Photographs) -> None:
+    crops = [data.crop_at(photographs, 57, 64, seed=3) for _ in range(2)]
+    assert np.array_equal(*crops)
+    assert not np.array_equal(crops[0], data.crop_at(photographs, 57, 64, seed=4))
+
+
+def test_a_pass_shows_every_photograph_once(photographs: data.Photographs) -> None:
+    sides = photographs.index[:, 0]
+    order = [data._order(len(photographs), 5, 1) for _ in range(2)]
+    assert np.array_equal(*order)
+    assert sorted(sides[order[0]]) == sorted(sides)
+
+
+def test_small_photographs_are_enlarged_to_the_crop(photographs: data.Photographs) -> None:
+    assert data.crop_at(photographs, 0, 160, seed=0).shape == (160, 160, 3)
+
+
+def test_soft_targets_spread_over_the_nearest_bins_and_mean_the_colour() -> None:
+    side = torch.arange(-60.0, 61, 10)
+    bins = torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).reshape(-1, 2)
+    classes = chroma.ChromaClasses(bins, torch.ones(len(bins)) / len(bins), rebalance=0.9)
+    ab = torch.tensor([20.0, -30.0])[None, :, None, None]
+    nearest, soft, weight = classes.encode(ab)
+    assert nearest.shape == soft.shape == (1, 5, 1, 1)
+    assert torch.allclose(soft.sum(1), torch.ones(1, 1, 1))
+    mean = (bins[nearest.flatten()] * soft.reshape(-1, 1)).sum(0)
+    assert torch.allclose(mean, ab.flatten(), atol=1e-4)
+    assert torch.allclose(weight, torch.ones_like(weight))  # all bins are as frequent
+
+
+def test_rare_colours_weigh_more_by_equation_4() -> None:
+    bins = torch.tensor([[0.0, 0.0], [50, 0], [0, 50], [-50, 0], [0, -50]])
+    shares = torch.tensor([0.9, 0.04, 0.03, 0.02, 0.01])
+    classes = chroma.ChromaClasses(bins, shares, rebalance=0.5)
+    raw = 1 / (0.5 * shares.double() + 0.5 / 5)
+    expected = raw / (raw * shares).sum()
+    assert torch.allclose(classes.rarity.double(), expected, atol=1e-5)
+    assert float((classes.rarity * shares).sum()) == pytest.approx(1)
+
+
+def test_the_chroma_loss_equals_a_dense_cross_entropy() -> None:
+    torch.manual_seed(0)
+    bins = torch.rand(9, 2) * 60 - 30  # off the grid, so that no two are equally near
+    shares = torch.rand(9).softmax(0)
+    classes = chroma.ChromaClasses(bins, shares, rebalance=0.7)
+    logits, ab = torch.randn(2, 9, 3, 4), torch.randint(-25, 25, (2, 2, 3, 4)).float()
+    distance = ((ab[:, None] - bins[None, :, :, None, None]) ** 2).sum(2)
+    keep = distance.topk(5, dim=1, largest=False).indices
+    dense = torch.full_like(distance, -torch.inf).scatter(
+        1, keep, (-distance / 50).gather(1, keep)
+    )
+    weight = classes.rarity[distance.argmin(1)]
+    expected = (-(dense.softmax(1) * logits.log_softmax(1)).sum(1) * weight).mean()
+    assert torch.allclose(chroma.RebalancedChromaLoss(classes)(logits, ab), expected, atol=1e-4)
+
+
+def test_bins_are_those_that_occur() -> None:
+    ab = np.array([[1, 2], [3, -1], [31, 0], [29, 1], [30, 0], [90, 90]], np.float32)
+    bins, shares = chroma.count_bins(ab, share=0.3)
+    assert bins.tolist() == [[0, 0], [30, 0]]
+    assert shares.tolist() == pytest.approx([0.4, 0.6])
+
+
+def test_the_feature_loss_is_zero_on_itself_and_grows_with_the_difference() -> None:
+    loss = losses.FeatureLoss()
+    torch.manual_seed(0)
+    one = torch.rand(1, 3, 64, 64)
+    near, far = (one + 0.05).clamp(0, 1), one.flip(1)
+    assert float(loss(one, one)) == 0
+    assert 0 < float(loss(near, one)) < float(loss(far, one))
+
+
+def test_the_training_lab_agrees_with_the_products() -> None:
+    from photochrom import color
+
+    rgb = np.random.default_rng(0).random((5, 6, 3), np.float32)
+    lab = torch.from_numpy(color.rgb_to_lab(rgb)).permute(2, 0, 1)[None]
+    back = losses.lab_to_rgb(lab[:, :1], lab[:, 1:])[0].permute(1, 2, 0).numpy()
+    assert np.abs(back - rgb).max() < 1e-3
+
+
+TINY = recipe.read("tiny")
+
+
+def run(home: Path, photographs: data.Photographs, *, stop: int | None = None) -> loop.Trainer:
+    trainer = loop.open_run(TINY, photographs, home)
+    for _ in trainer.steps():
+        if trainer.step % TINY.checkpoint == 0:
+            trainer.save(home)
+        if trainer.step == stop:
+            break
+    return trainer
+
+
+def test_a_run_cut_off_goes_on_bit_for_bit(
+    photographs: data.Photographs, tmp_path: Path
+) -> None:
+    whole = run(tmp_path / "whole", photographs)
+    run(tmp_path / "cut", photographs, stop=6)  # the last checkpoint is of step 4
+    resumed = run(tmp_path / "cut", photographs)
+    assert resumed.step == whole.step == TINY.steps
+    for part in ("network", "average"):
+        mine, theirs = getattr(resumed, part).state_dict(), getattr(whole, part).state_dict()
+        assert all(torch.equal(mine[key], theirs[key]) for key in theirs)
+
+
+def test_a_truncated_checkpoint_is_named(photographs: data.Photographs, tmp_path: Path) -> None:
+    run(tmp_path, photographs, stop=4)
+    path = checkpoint.latest(tmp_path)
+    assert path is not None
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="not a readable checkpoint"):
+        loop.open_run(TINY, photographs, tmp_path)
+
+
+def test_frozen_stages_do_not_move(photographs: data.Photographs, tmp_path: Path) -> None:
+    frozen = recipe.parse({**TINY.as_dict(), "frozen_stages": 2})
+    trainer = loop.open_run(frozen, photographs, tmp_path)
+    before = {k: v.clone() for k, v in trainer.network.encoder.state_dict().items()}
+    next(trainer.steps())
+    after = trainer.network.encoder.state_dict()
+    same = {key: torch.equal(before[key], after[key]) for key in after}
+    assert all(same[k] for k in same if k.startswith(("stem.", "stages.0.", "stages.1.")))
+    assert not same["stages.3.0.expand.conv.weight"]
+
+
+def test_training_learns_two_fields_of_colour(
+    photographs: data.Photographs, tmp_path: Path
+) -> None:
+    """The bright fields are red and the dark ones green: forty steps find that out."""
+    table = TINY.as_dict() | {
+        "phases": [{"steps": 40, "size": 64, "batch": 8, "rate": 2e-3, "rate_end": 1e-4}],
+        "encoder_rate": 0.1,
+    }
+    trainer = loop.open_run(recipe.parse(table), photographs, tmp_path)
+    rows = list(trainer.steps())
+    assert rows[-1]["chroma"] < 0.6 * rows[0]["chroma"]
+    held_out = watch.Watch((np.full((64, 64, 3), RED, np.uint8),))
+    ab = watch.predict(trainer.average, held_out.photographs[0])
+    assert ab[..., 0].mean() > 20
+
+
+def test_the_watch_writes_a_sheet_and_figures(
+    photographs: data.Photographs, folder: Path, tmp_path: Path
+) -> None:
+    bins = torch.tensor([[0.0, 0.0], [10, 0], [0, 10], [-10, 0], [0, -10]])
+    observer = watch.open_watch(folder, count=3)
+    figures = observer.measure(Lite(bins).eval())
+    observer.sheet(Lite(bins).eval(), tmp_path / "sheet.png")
+    assert set(figures) == {"ciede2000", "colorfulness"}
+    assert Image.open(tmp_path / "sheet.png").size == (600, 320)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lamda": 1}, "unknown keys: lamda"),
+        ({"phases": [{"steps": 1, "size": 100, "batch": 1, "rate": 1, "rate_end": 1}]}, "100"),
+        ({"phases": [{"steps": 1}]}, "not complete"),
+    ],
+)
+def test_a_wrong_recipe_says_what_is_wrong(change: dict[str, object], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        recipe.parse({**TINY.as_dict(), **change})
+
+
+def test_an_unknown_recipe_names_the_known_ones() -> None:
+    with pytest.raises(TrainingError, match="'lite', 'tiny' or a .toml file"):
+        recipe.read("nothing")
+
+
+def test_a_log_row_is_one_line_of_json(tmp_path: Path) -> None:
+    loop.log(tmp_path, {"step": 1, "chroma": 2.5})
+    assert json.loads((tmp_path / "log.jsonl").read_text()) == {"step": 1, "chroma": 2.5}
