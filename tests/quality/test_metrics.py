@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import math
 
 import numpy as np
 import pytest
@@ -64,6 +65,39 @@ SHARMA = np.array(
 )
 OPPOSITE_HUES = [9, 13]  # exactly 180 degrees apart: which half-way hue is chance in float32
 
+
+def by_the_paper(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """CIEDE2000 of two colours, equation by equation, in degrees."""
+
+    def sin(degrees: float) -> float:
+        return math.sin(math.radians(degrees))
+
+    def cos(degrees: float) -> float:
+        return math.cos(math.radians(degrees))
+
+    (l1, a1, b1), (l2, a2, b2) = one, other
+    mean_c = (math.hypot(a1, b1) + math.hypot(a2, b2)) / 2
+    g = 0.5 * (1 - math.sqrt(mean_c**7 / (mean_c**7 + 25**7)))
+    a1, a2 = (1 + g) * a1, (1 + g) * a2
+    c1, c2 = math.hypot(a1, b1), math.hypot(a2, b2)
+    h1, h2 = math.degrees(math.atan2(b1, a1)) % 360, math.degrees(math.atan2(b2, a2)) % 360
+    turn, mean_h = h2 - h1, (h1 + h2) / 2
+    if c1 * c2 == 0:
+        turn, mean_h = 0, h1 + h2
+    elif abs(turn) > 180:
+        turn += -360 if turn > 180 else 360
+        mean_h += 180 if h1 + h2 < 360 else -180
+    dl, dc, dh = l2 - l1, c2 - c1, 2 * math.sqrt(c1 * c2) * sin(turn / 2)
+    mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2
+    t = 1 - 0.17 * cos(mean_h - 30) + 0.24 * cos(2 * mean_h)
+    t += 0.32 * cos(3 * mean_h + 6) - 0.20 * cos(4 * mean_h - 63)
+    turned = 30 * math.exp(-(((mean_h - 275) / 25) ** 2))
+    rotation = -2 * math.sqrt(mean_c**7 / (mean_c**7 + 25**7)) * sin(2 * turned)
+    sl = 1 + 0.015 * (mean_l - 50) ** 2 / math.sqrt(20 + (mean_l - 50) ** 2)
+    dl, dc, dh = dl / sl, dc / (1 + 0.045 * mean_c), dh / (1 + 0.015 * mean_c * t)
+    return math.sqrt(dl**2 + dc**2 + dh**2 + rotation * dc * dh)
+
+
 lab = st.tuples(
     st.floats(0, 100, width=32), st.floats(-110, 110, width=32), st.floats(-110, 110, width=32)
 )
@@ -82,6 +116,16 @@ def test_ciede2000_in_float32_keeps_three_decimals():
     got = ciede2000(pairs[:, :3], pairs[:, 3:6])
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, pairs[:, 6], atol=5e-4)
+
+
+def test_ciede2000_agrees_with_the_equations_one_by_one():
+    """Random colours, those on the axes among them, where hues wrap around."""
+    rng = np.random.default_rng(0)
+    pairs = rng.uniform([0, -100, -100], [100, 100, 100], (4000, 2, 3))
+    pairs[:500, :, 2] *= 0.05  # near the a axis, often on opposite sides
+    pairs[500:700, 0, 1:] = 0  # one of the two is grey
+    want = [by_the_paper(*pair) for pair in pairs.tolist()]
+    np.testing.assert_allclose(ciede2000(pairs[:, 0], pairs[:, 1]), want, rtol=1e-9)
 
 
 @given(lab, lab)

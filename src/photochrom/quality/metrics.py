@@ -7,7 +7,7 @@ the three channels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log10, radians
+from math import log10, pi, radians
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +56,7 @@ def ciede2000(lab1: NDArray[Any], lab2: NDArray[Any]) -> NDArray[Any]:
     chroma1, chroma2 = np.hypot(a1, b1), np.hypot(a2, b2)
     hue1, hue2 = np.arctan2(b1, a1), np.arctan2(b2, a2)  # within -pi .. pi
     lightness, chroma = (l1 + l2) / 2, (chroma1 + chroma2) / 2
-    hue = _mean_hue(hue1, hue2, coloured=chroma1 * chroma2 > 0)
+    hue = _mean_hue(hue1, hue2)  # of no weight where a grey has none: delta_h is 0
 
     weight = (
         1
@@ -68,9 +68,9 @@ def ciede2000(lab1: NDArray[Any], lab2: NDArray[Any]) -> NDArray[Any]:
     middle = np.square(lightness - 50)
     delta_l = (l2 - l1) / (1 + 0.015 * middle / np.sqrt(20 + middle))
     delta_c = (chroma2 - chroma1) / (1 + 0.045 * chroma)
-    # sin ignores whole turns of the hue, not half ones: only the sign could differ.
+    # Half of a whole turn is half a turn: over the longer arc the sine has the other sign.
     delta_h = 2 * np.sqrt(chroma1 * chroma2) * np.sin((hue2 - hue1) / 2)
-    delta_h = np.where(np.abs(hue2 - hue1) > np.pi, -delta_h, delta_h)
+    delta_h = np.where(np.abs(hue2 - hue1) > pi, -delta_h, delta_h)
     delta_h = delta_h / (1 + 0.015 * chroma * weight)
     # Chroma and hue are not independent in the blues: the ellipses there lie askew.
     blue = np.exp(-np.square((np.degrees(hue) % 360 - 275) / 25))
@@ -89,20 +89,17 @@ def _saturation(chroma: NDArray[Any]) -> NDArray[Any]:
     return root
 
 
-def _mean_hue(
-    hue1: NDArray[Any], hue2: NDArray[Any], *, coloured: NDArray[np.bool_]
-) -> NDArray[Any]:
-    """The hue half-way on the shorter arc, in radians; without a hue of both, their sum.
+def _mean_hue(hue1: NDArray[Any], hue2: NDArray[Any]) -> NDArray[Any]:
+    """The hue half-way on the shorter arc, in radians.
 
     Opposite hues have two half-way points; the formula takes that of angles counted from 0 to 360.
     """
-    full = 2 * np.pi
+    full = 2 * pi
     hue1, hue2 = np.where(hue1 < 0, hue1 + full, hue1), np.where(hue2 < 0, hue2 + full, hue2)
     total = hue1 + hue2
-    far = np.abs(hue1 - hue2) > np.pi
     turned = np.where(total < full, total + full, total - full)
-    half_way: NDArray[Any] = np.where(far, turned, total) / 2
-    return np.where(coloured, half_way, total)
+    half_way: NDArray[Any] = np.where(np.abs(hue1 - hue2) > pi, turned, total) / 2
+    return half_way
 
 
 def colorfulness(rgb: ArrayLike) -> float:
