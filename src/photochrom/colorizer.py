@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import IO, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom import __version__, exact, marks, photo
+from photochrom import __version__, exact, marks, photo, sheet
 from photochrom.engines import Engine
 from photochrom.errors import AlreadyColored, OutOfMemory, SettingsError
 from photochrom.models import Model
 from photochrom.models.card import FACTOR
 from photochrom.photo import Photo
+from photochrom.photo.storing import refuse_taken
 from photochrom.render import reduce_luma, render
 
 Array = NDArray[np.float32]
@@ -148,22 +150,26 @@ class Colorizer:
 
     def colorize_file(
         self,
-        source: str | PathLike[str],
+        source: str | PathLike[str] | IO[bytes],
         target: str | PathLike[str],
         *,
         settings: Settings | None = None,
         force: bool = False,
         overwrite: bool = False,
         compare: bool = False,
+        contact_sheet: bool = False,
         watermark: bool = False,
         max_pixels: int = photo.MAX_PIXELS,
     ) -> Result:
         """Colours one file into another, written whole or not at all.
 
         Args:
+            source: a path, or an open file, whose ``name`` is then spoken of.
             target: its suffix chooses the format; its folder is made if need be.
             force: colour a picture anew that has colour already.
             compare: write the picture before and after, side by side.
+            contact_sheet: write it small at the sizes that ``auto`` compares and the ones beside
+                them, the chosen one marked.
             watermark: draw photochrom's mark into the lower left corner.
 
         Raises:
@@ -172,11 +178,16 @@ class Colorizer:
             OutputError: the target exists, or cannot be written.
         """
         settings, began = settings or Settings(), time.perf_counter()
+        name = os.fspath(source) if isinstance(source, (str, PathLike)) else str(source.name)
+        refuse_taken(Path(target), overwrite=overwrite)
         before = photo.read(source, max_pixels=max_pixels)
         if before.is_colored() and not force:
-            raise AlreadyColored(source)
-        if settings.exact:
-            after, size, notes = self._exact(before, settings), self._size(settings), ()
+            raise AlreadyColored(name)
+        notes: tuple[str, ...] = ()
+        if contact_sheet:
+            after, size, notes = self._sheet(before, settings)
+        elif settings.exact:
+            after, size = self._exact(before, settings), self._size(settings)
         else:
             draft = self.draft(before, settings)
             after, size, notes = draft.render(settings), draft.render_size, draft.notes
@@ -188,7 +199,7 @@ class Colorizer:
             target, after, overwrite=overwrite, provenance=self.provenance(settings, size)
         )
         return Result(
-            source=str(source),
+            source=name,
             target=Path(target),
             render_size=size,
             seconds=time.perf_counter() - began,
@@ -273,6 +284,25 @@ class Colorizer:
         chosen = settings.render_size
         return self.model.card.render_size if chosen == "auto" else chosen
 
+    def _sheet(self, one: Photo, settings: Settings) -> tuple[Photo, int, tuple[str, ...]]:
+        """The contact sheet, the render size that is marked on it, and what was changed."""
+        if settings.exact:
+            raise SettingsError("the contact sheet is not made in exact mode")
+        tried = self.model.card.auto_sizes
+        if settings.render_size != "auto":
+            tried = (settings.render_size,)
+        sizes = neighbours(tried, self.model.card.multiple)
+        drafts = [self._drafts_at([one], size, strict=settings.strict)[0] for size in sizes]
+        chosen = most_agreed([draft for draft, size in zip(drafts, sizes, strict=True) if size in tried])
+        small = one.to_image()
+        small.thumbnail((sheet.CELL, sheet.CELL))
+        cell = photo.read(small)
+        images = [replace(draft, photo=cell).render(settings).to_image() for draft in drafts]
+        labels = [f"{d.render_size} px" + ", chosen" * (d is chosen) for d in drafts]
+        page = sheet.contact_sheet(images, labels, chosen=drafts.index(chosen))
+        made = replace(photo.read(page), metadata=one.metadata)
+        return made, chosen.render_size, chosen.notes
+
     def _exact(self, one: Photo, settings: Settings) -> Photo:
         """The original's path: square, 8 bits between the steps, integer YUV."""
         card = self.model.card
@@ -286,6 +316,18 @@ class Colorizer:
         _, tensor = exact.network_input(rgb, side)
         output = self.engine.run(tensor[None])["rgb"][0]
         return one.with_pixels(exact.finish(output, rgb, post_process=settings.post_process))
+
+
+def neighbours(sizes: Sequence[int], multiple: int) -> list[int]:
+    """Render sizes with one more at either end, a quarter away at least.
+
+    >>> neighbours([192, 256, 320], 32)
+    [128, 192, 256, 320, 384]
+    """
+    first, last = min(sizes), max(sizes)
+    step = (last - first) // max(len(sizes) - 1, 1) or max(first // 4 // multiple, 1) * multiple
+    below = [first - step] if first - step >= SMALLEST else []
+    return [*below, *sorted(sizes), last + step]
 
 
 def most_agreed(drafts: Sequence[Draft]) -> Draft:
