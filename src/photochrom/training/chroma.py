@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -57,7 +56,7 @@ class ChromaClasses(torch.nn.Module):
     rarity: Tensor
 
     def encode(self, ab: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """ab (N, 2, h, w) to the nearest bins (N, 5, h, w), their shares and the weights (N, h, w)."""
+        """ab (N, 2, h, w) to nearest bins, their shares (N, 5, h, w) and weights (N, h, w)."""
         cell = ab.round().long().clamp(-REACH, REACH) + REACH
         row = cell[:, 0] * (2 * REACH + 1) + cell[:, 1]
         nearest, soft = self.nearest[row], self.soft[row]

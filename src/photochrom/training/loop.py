@@ -123,7 +123,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self._update_average()
-        return {name: float(value) for name, value in losses.items()}
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     @torch.no_grad()
     def _update_average(self) -> None:
