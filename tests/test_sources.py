@@ -51,7 +51,7 @@ class TestFind:
     def test_a_folder_gives_its_pictures_and_says_what_it_left_out(self) -> None:
         found = find(["scans"])
         assert names(found) == ["scans/a.jpg", "scans/b.png"]
-        assert found.notes == ("scans: 1 results of earlier runs left out",)
+        assert found.results == 1
 
     def test_recursive_looks_into_its_folders_but_not_into_hidden_ones(self) -> None:
         found = find(["scans"], recursive=True)
@@ -75,7 +75,12 @@ class TestFind:
         assert names(find(["scan[1].jpg"])) == ["scan[1].jpg"]
 
     def test_a_file_named_itself_is_taken_whatever_its_name(self) -> None:
-        assert names(find(["scans/a.color.jpg", "./info"])) == ["scans/a.color.jpg", "info"]
+        assert names(find(["./info"])) == ["info"]
+        assert names(find(["scans/a.color.jpg"])) == ["scans/a.color.jpg"]
+
+    def test_results_that_a_shell_lists_among_others_are_left_out(self) -> None:
+        found = find(["scans/a.color.jpg", "scans/a.jpg"])
+        assert (names(found), found.results) == (["scans/a.jpg"], 1)
 
     def test_a_picture_comes_once(self) -> None:
         assert names(find(["scans/a.jpg", "./scans/a.jpg", "scans"])) == [

@@ -293,15 +293,15 @@ class Colorizer:
             tried = (settings.render_size,)
         sizes = neighbours(tried, self.model.card.multiple)
         drafts = [self._drafts_at([one], size, strict=settings.strict)[0] for size in sizes]
-        chosen = most_agreed([draft for draft, size in zip(drafts, sizes, strict=True) if size in tried])
+        chosen = most_agreed([d for d, size in zip(drafts, sizes, strict=True) if size in tried])
         small = one.to_image()
         small.thumbnail((sheet.CELL, sheet.CELL))
         cell = photo.read(small)
         images = [replace(draft, photo=cell).render(settings).to_image() for draft in drafts]
-        labels = [f"{d.render_size} px" + ", chosen" * (d is chosen) for d in drafts]
-        page = sheet.contact_sheet(images, labels, chosen=drafts.index(chosen))
-        made = replace(photo.read(page), metadata=one.metadata)
-        return made, chosen.render_size, chosen.notes
+        labels = [f"{d.render_size} px{', chosen' if d is chosen else ''}" for d in drafts]
+        marked = next(number for number, draft in enumerate(drafts) if draft is chosen)
+        page = photo.read(sheet.contact_sheet(images, labels, chosen=marked))
+        return page, chosen.render_size, chosen.notes
 
     def _exact(self, one: Photo, settings: Settings) -> Photo:
         """The original's path: square, 8 bits between the steps, integer YUV."""

@@ -69,14 +69,16 @@ class Found:
     sources: tuple[Source, ...]
     faults: tuple[PhotochromError, ...]
     """Arguments that mean nothing, and folders that cannot be looked into."""
-    notes: tuple[str, ...]
+    results: int
+    """How many results of earlier runs were left out."""
 
 
 def find(arguments: Sequence[str], *, recursive: bool = False, output: str | None = None) -> Found:
     """The pictures that paths, folders, patterns, addresses and ``-`` stand for, each once.
 
-    Folders and patterns give the files that have a picture's suffix, sorted, without hidden ones
-    and without results of earlier runs (known by their names, or lying in the folder ``output``).
+    Folders and patterns give the files that have a picture's suffix, sorted, without hidden ones.
+    Results of earlier runs (known by their names, or lying in the folder ``output``) are left out,
+    unless such a file is all that is asked for.
 
     Args:
         recursive: look into the folders inside folders too.
@@ -85,7 +87,7 @@ def find(arguments: Sequence[str], *, recursive: bool = False, output: str | Non
     search = _Search(recursive, output, several=len(arguments) > 1)
     for argument in arguments:
         search.add(argument)
-    return Found(tuple(search.sources.values()), tuple(search.faults), tuple(search.notes))
+    return Found(tuple(search.sources.values()), tuple(search.faults), search.results)
 
 
 class _Search:
@@ -94,7 +96,7 @@ class _Search:
         self.output = None if output in (None, "-") else os.path.realpath(str(output))
         self.sources: dict[str, Source] = {}
         self.faults: list[PhotochromError] = []
-        self.notes: list[str] = []
+        self.results = 0
 
     def add(self, argument: str) -> None:
         if argument == "-":
@@ -105,6 +107,8 @@ class _Search:
             self._folder(argument)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
             self._pattern(argument)
+        elif self.several and is_result(PurePath(argument)):
+            self.results += 1  # a shell's pattern meets them on every second run
         else:
             self._file(Source(argument))
 
@@ -161,8 +165,7 @@ class _Search:
         chosen = [pair for pair in seen if not is_result(pair[0])]
         for file, inside in chosen:
             self._file(Source(str(file), inside=inside))
-        if results := len(seen) - len(chosen):
-            self.notes.append(f"{name}: {results} results of earlier runs left out")
+        self.results += len(seen) - len(chosen)
         if not seen and not any(fault.file == name for fault in self.faults):
             self.faults.append(nothing)
 

@@ -126,8 +126,8 @@ def colorize(
         _check_standard_output(json=json)
 
     with Report(len(jobs) + len(found.faults), machine=json) as report:
-        for note in found.notes:
-            report.note(note)
+        if found.results:
+            report.note(f"{found.results} results of earlier runs left out")
         for fault in found.faults:
             report.add(failed(fault.file or "", fault))
         if jobs:
@@ -143,7 +143,7 @@ def colorize(
                 watermark=watermark,
                 max_pixels=int(max_pixels * 1e6) if max_pixels else MAX_PIXELS,
             )
-            run = Run(work, force=force, suffix=suffix, named=named)
+            run = Run(work=work, force=force, suffix=suffix, named=named)
             for job in jobs:
                 report.add(run.outcome(job))
     raise typer.Exit(report.code)

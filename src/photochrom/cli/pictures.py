@@ -12,7 +12,7 @@ from typing import IO
 from photochrom import photo
 from photochrom.cli.report import Outcome, told, trace
 from photochrom.colorizer import Result
-from photochrom.errors import AlreadyColored
+from photochrom.errors import AlreadyColored, PhotochromError
 from photochrom.photo.sniff import picture_format
 from photochrom.sources import Job, Source
 
@@ -26,7 +26,7 @@ class Run:
 
     work: Work
     force: bool
-    """Pictures that photochrom made are coloured anew."""
+    """Results of earlier runs are coloured anew."""
     suffix: str | None
     """Of the results, if one was asked for."""
     named: bool
@@ -35,10 +35,8 @@ class Run:
     def outcome(self, job: Job) -> Outcome:
         """Colours one picture; what goes wrong with it is its outcome, not the run's."""
         try:
-            if not self.force and _is_found_result(job.source):
-                why = "made by photochrom, left as it is"
-                cure = "Colour it anew with --force."
-                return Outcome(source=job.source.name, status="skipped", error=why, cure=cure)
+            if not self.force and _is_ours(job.source):
+                raise AlreadyColored(job.source.name)
             return self._colored(job)
         except BrokenPipeError:
             raise
@@ -75,17 +73,17 @@ class Run:
 def failed(source: str, error: Exception) -> Outcome:
     """The outcome of a picture, or of an argument, that an error was raised about."""
     trace(error)
-    what, cure = told(error)
+    what, cure = told(error, about=source)
     return Outcome(source=source, status="failed", error=what, cure=cure)
 
 
-def _is_found_result(source: Source) -> bool:
-    """Whether a picture that was found, not named, is a result of ours under another name."""
-    if source.inside is None:
+def _is_ours(source: Source) -> bool:
+    """Whether a picture is a result of an earlier run, under whatever name."""
+    if source.kind != "file":
         return False
     try:
         return photo.provenance(source.path) is not None
-    except Exception:
+    except PhotochromError:
         return False  # reading it will say what is wrong with it
 
 

@@ -65,8 +65,7 @@ class Report:
     ) -> None:
         if self._progress:
             self._progress.stop()
-        if error is None or isinstance(error, KeyboardInterrupt):
-            self._sum_up(interrupted=error is not None)
+        self._sum_up(error)
 
     def note(self, text: str) -> None:
         """Something about the whole run."""
@@ -80,7 +79,8 @@ class Report:
             say(f"{outcome.source}: {text}")
         if outcome.error:
             word = "skipped" if outcome.status == "skipped" else "error"
-            say(f"{word}: {outcome.source}: {outcome.error}. {outcome.cure or ''}".rstrip())
+            source = f"{outcome.source}: " if outcome.source else ""
+            say(f"{word}: {source}{sentence(outcome.error, outcome.cure)}")
         if self.machine:
             _print(json.dumps({"event": "picture", **asdict(outcome)}))
         elif outcome.target not in (None, "-"):
@@ -93,19 +93,30 @@ class Report:
         """The exit code."""
         return FAILED if self.counts["failed"] else 0
 
-    def _sum_up(self, *, interrupted: bool) -> None:
+    def _sum_up(self, error: BaseException | None) -> None:
+        if isinstance(error, OSError):  # nobody reads on
+            return
         seconds, counts = time.perf_counter() - self.began, self.counts
+        interrupted = isinstance(error, KeyboardInterrupt)
         if self.machine:
-            numbers = {word: counts[word] for word in ("ok", "skipped", "failed")}
-            summary = {"event": "summary", "total": self.total, **numbers}
-            summary |= {"interrupted": interrupted, "seconds": round(seconds, 3)}
-            _print(json.dumps({**summary, "notes": self.notes}))
-        done = f"{counts['ok']} of {self.total} done"
-        rest = [f"{counts[word]} {word}" for word in ("skipped", "failed") if counts[word]]
+            what, cure = told(error) if isinstance(error, Exception) else (None, None)
+            summary = {
+                "event": "summary",
+                "total": self.total,
+                **{word: counts[word] for word in ("ok", "skipped", "failed")},
+                "interrupted": interrupted,
+                "seconds": round(seconds, 3),
+                "notes": self.notes,
+                "error": what,
+                "cure": cure,
+            }
+            _print(json.dumps(summary))
+        words = [f"{counts[word]} {word}" for word in ("skipped", "failed") if counts[word]]
+        told_all = ", ".join([f"{counts['ok']} of {self.total} done", *words, f"{seconds:.1f} s"])
         if interrupted:
-            say("interrupted: " + ", ".join([done, *rest]))
-        elif self.total > 1:
-            say(", ".join([done, *rest, f"{seconds:.1f} s"]))
+            say(f"interrupted: {told_all}")
+        elif self.total > 1 and error is None:
+            say(told_all)
 
 
 def _bar(total: int) -> Progress:
@@ -150,9 +161,12 @@ def _print(text: str) -> None:
 def explain(error: Exception) -> str:
     """An error in one line, with the file that it is about."""
     trace(error)
-    what, cure = told(error)
-    file = getattr(error, "file", None) if isinstance(error, PhotochromError) else None
-    return f"{f'{file}: ' if file else ''}{what}. {cure}".rstrip()
+    return sentence(*told(error))
+
+
+def sentence(what: str, cure: str | None) -> str:
+    """A fault and its cure as sentences in one line."""
+    return f"{what}. {cure or ''}".rstrip()
 
 
 def trace(error: Exception) -> None:
@@ -161,10 +175,15 @@ def trace(error: Exception) -> None:
         traceback.print_exception(error)
 
 
-def told(error: Exception) -> tuple[str, str]:
-    """What is wrong and what to do about it, each in one line."""
+def told(error: Exception, *, about: str = "") -> tuple[str, str]:
+    """What is wrong and what to do about it, each in one line.
+
+    Args:
+        about: the file that is named anyway; another one, such as the result, is put in front.
+    """
     if isinstance(error, PhotochromError):
-        return one_line(error.what), one_line(error.cure)
+        named = error.file and error.file != about
+        return one_line(f"{error.file}: {error.what}" if named else error.what), one_line(error.cure)
     if isinstance(error, MemoryError):
         return "does not fit into memory", "Make the picture smaller first."
     what = one_line(f"{type(error).__name__}: {error}")

@@ -20,14 +20,15 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from photochrom.models import cards, places
+    from photochrom.models import cards, home, places
 
-    table = Table("name", "what it is", "licence", "weights", box=None, pad_edge=False)
+    table = Table("name", "what it is", "weights", "", box=None, pad_edge=False)
     for card in cards().values():
-        here = next((str(place) for place in places(card) if place.is_file()), "")
-        missing = f"not here: {card.file} belongs into {places(card)[0].parent}"
-        table.add_row(card.name, card.title, card.licence, here or missing)
-    Console().print(table)
+        here = any(place.is_file() for place in places(card))
+        table.add_row(card.name, card.title, card.file, "here" if here else "not here")
+    console = Console()
+    console.print(table)
+    console.print(f"Files that are not here belong into {home() / 'weights'}.", soft_wrap=True)
 
 
 @app.command()
