@@ -24,8 +24,8 @@ def contact_sheet(
         chosen: number of the picture that gets a frame.
     """
     width, height = images[0].size
-    columns = min(len(images), max(1, round(math.sqrt(len(images) * 1.6 * height / width))))
-    rows = math.ceil(len(images) / columns)
+    rows = math.ceil(len(images) / math.ceil(math.sqrt(len(images) * 1.6 * height / width)))
+    columns = math.ceil(len(images) / rows)
     across, down = width + GAP, height + LABEL + GAP
     sheet = Image.new("RGB", (columns * across + GAP, rows * down + GAP), PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)

@@ -57,7 +57,10 @@ def colorize(
     ] = False,
     contact_sheet: Annotated[
         bool,
-        Option("--contact-sheet", help="Write the sizes that auto compares side by side, the chosen one marked (old.sizes.jpg)."),
+        Option(
+            "--contact-sheet",
+            help="Write the sizes that auto compares, the chosen one marked (old.sizes.jpg).",
+        ),
     ] = False,
     watermark: Annotated[bool, Option("--watermark", help="Draw photochrom's mark.")] = False,
     saturation: Annotated[float, Option(metavar="X", help="Factor on the colour, 0 to 3.")] = 1.0,
@@ -84,7 +87,9 @@ def colorize(
     ] = None,
     format: Annotated[
         str | None,
-        Option(metavar="jpg|png|tif|webp|avif", help="Format of the results; else the picture's own."),
+        Option(
+            metavar="jpg|png|tif|webp|avif", help="Format of the results; else the picture's own."
+        ),
     ] = None,
 ) -> None:
     """Colour photographs.

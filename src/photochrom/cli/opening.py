@@ -41,7 +41,9 @@ def open_colorizer(model: str, *, engine: str = "auto", device: str = "auto") ->
     for value, known in ((engine, ENGINES), (device, DEVICES)):
         if value not in known:
             raise SettingsError(f"{value!r} is not one of {', '.join(known)}")
-    return _painted() if engine == "painted" else photochrom.load(model, engine=engine, device=device)
+    return (
+        _painted() if engine == "painted" else photochrom.load(model, engine=engine, device=device)
+    )
 
 
 def _painted() -> Colorizer:
@@ -60,7 +62,9 @@ def described(colorizer: Colorizer) -> str:
     """Model, engine and the reason for it, in one line."""
     engine = colorizer.engine
     why = f": {colorizer.why}" if colorizer.why else ""
-    return f"{colorizer.model.card.name} with {engine.name} ({engine.precision}, {engine.device}){why}"
+    return (
+        f"{colorizer.model.card.name} with {engine.name} ({engine.precision}, {engine.device}){why}"
+    )
 
 
 def chosen_size(factor: str, size: str) -> int | Literal["auto"]:

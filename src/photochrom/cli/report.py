@@ -183,7 +183,9 @@ def told(error: Exception, *, about: str = "") -> tuple[str, str]:
     """
     if isinstance(error, PhotochromError):
         named = error.file and error.file != about
-        return one_line(f"{error.file}: {error.what}" if named else error.what), one_line(error.cure)
+        return one_line(f"{error.file}: {error.what}" if named else error.what), one_line(
+            error.cure
+        )
     if isinstance(error, MemoryError):
         return "does not fit into memory", "Make the picture smaller first."
     what = one_line(f"{type(error).__name__}: {error}")
