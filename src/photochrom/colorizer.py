@@ -143,7 +143,7 @@ class Colorizer:
         chosen = Settings(**settings)
         images = [image] if isinstance(image, Image.Image) else list(image)
         photos = [photo.read(one) for one in images]
-        done = [one.to_image() for one in self.colorize(photos, chosen)]
+        done = [photo.to_image(one) for one in self.colorize(photos, chosen)]
         return done[0] if isinstance(image, Image.Image) else done
 
     def colorize(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Photo]:
@@ -187,8 +187,8 @@ class Colorizer:
         else:
             draft = self.draft(before, settings)
             after, size, notes = draft.render(settings), draft.render_size, draft.notes
-        from photochrom import marks
-
+        if watermark or compare:
+            from photochrom import marks
         if watermark:
             after = after.with_pixels(marks.watermark(after.pixels))
         if compare:
