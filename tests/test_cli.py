@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import photochrom
 from photochrom.cli import main
 
 pytestmark = pytest.mark.plain
 
 Run = Callable[..., "Done"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(photochrom.__file__).parents[1])}
 
 
 class Done:
@@ -48,7 +50,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """The same in a process of its own."""
     command = [sys.executable, "-m", "photochrom", *arguments, "--engine", "painted"]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT, **options}
     return subprocess.Popen(command, **options)
 
 
@@ -118,9 +120,9 @@ class TestColorize:
         assert colored("old.color.jpg")
 
     def test_a_picture_in_colour_is_skipped_and_that_is_said(self, run: Run) -> None:
-        pixels = np.zeros((40, 60, 3), np.uint8)
-        pixels[:, :30], pixels[:, 30:] = (220, 40, 30), (30, 60, 220)
-        Image.fromarray(pixels).save("new.png")
+        hues = np.full((40, 60, 3), (0, 200, 200), np.uint8)
+        hues[..., 0] = np.arange(60) * 4
+        Image.fromarray(hues, "HSV").convert("RGB").save("new.png")
         done = run("new.png")
         assert (done.code, done.out) == (0, "")
         assert "skipped: new.png: already in colour" in done.err
@@ -308,7 +310,7 @@ class TestStreams:
             assert process.stdout
             process.stdout.readline()
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=10)
         assert process.returncode == 130
         assert b"interrupted: " in err
         assert b" of 40 done" in err
@@ -324,7 +326,7 @@ class TestStreams:
             grey(str(tmp_path / f"{number}.png"))
         ours, theirs = pty.openpty()
         with start(
-            ".", cwd=tmp_path, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+            ".", cwd=tmp_path, stderr=theirs, env={**ENVIRONMENT, "TERM": "xterm"}
         ) as process:
             os.close(theirs)
             seen = b""

@@ -1,4 +1,4 @@
-"""Bad input: one line that names file and cure, exit code 1, the others done, nothing half-written."""
+"""Bad input: one line naming file and cure, exit code 1, the others done, nothing half-written."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import photochrom
 from photochrom.cli import main
 
 pytestmark = pytest.mark.plain
@@ -149,7 +150,8 @@ def process(
     command = [sys.executable, "-m", "photochrom", *arguments, "--engine", "painted"]
     if limit:
         command = ["sh", "-c", f'{limit}; exec "$@"', "sh", *command]
-    return subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    environment = {**os.environ, "PYTHONPATH": str(Path(photochrom.__file__).parents[1])}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, **options)  # type: ignore[call-overload]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="takes root's rights away as Linux does")
