@@ -20,20 +20,20 @@ class Journal:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self.folder = folder
-        self._board = SummaryWriter(folder)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(folder)
 
     def row(self, step: int, figures: dict[str, float], *, group: str) -> None:
         """One row of ``log.jsonl`` and one point of each curve ``group/name``."""
         with open(self.folder / "log.jsonl", "a") as file:
             file.write(json.dumps({"step": step, **figures}) + "\n")
         for name, value in figures.items():
-            self._board.add_scalar(f"{group}/{name}", value, step)  # type: ignore[no-untyped-call]
-        self._board.flush()  # type: ignore[no-untyped-call]
+            self._board.add_scalar(f"{group}/{name}", value, step)
+        self._board.flush()
 
     def picture(self, step: int, path: Path) -> None:
         """Shows a picture file in TensorBoard."""
         with Image.open(path) as sheet:
-            self._board.add_image(  # type: ignore[no-untyped-call]
+            self._board.add_image(
                 path.stem.partition("-")[0], np.asarray(sheet), step, dataformats="HWC"
             )
 
@@ -47,7 +47,7 @@ def work_per_crop(network: Lite, size: int) -> float:
     running = network.training
     network.eval()
     with FlopCounterMode(display=False) as counter:
-        network(crop).sum().backward()  # type: ignore[no-untyped-call]
+        network(crop).sum().backward()
     network.train(running)
     network.zero_grad(set_to_none=True)
     return float(counter.get_total_flops())

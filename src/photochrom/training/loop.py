@@ -78,7 +78,7 @@ class Trainer:
     feature: FeatureLoss | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.network = self.network.to(memory_format=torch.channels_last).train()
+        self.network = self.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if self.recipe.frozen_stages:
             self.network.encoder.freeze(self.recipe.frozen_stages)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
