@@ -25,7 +25,9 @@ class PhotochromError(Exception):
         cure: what the reader can do, as a sentence.
     """
 
-    def __init__(self, what: str, *, file: str | PathLike[str] | None = None, cure: str = "") -> None:
+    def __init__(
+        self, what: str, *, file: str | PathLike[str] | None = None, cure: str = ""
+    ) -> None:
         self.what, self.file, self.cure = what, None if file is None else fspath(file), cure
         place = f"{self.file}: " if self.file else ""
         super().__init__(f"{place}{what}." + (f" {cure}" if cure else ""))

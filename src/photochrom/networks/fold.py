@@ -57,7 +57,8 @@ def fold(network: Network) -> Network:
                 setattr(module, name, child.folded())
     for module in network.modules():
         _fold_norms(module)
-    return network.requires_grad_(False).to(memory_format=torch.channels_last)
+    network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def _fold_norms(parent: nn.Module) -> None:
@@ -83,7 +84,8 @@ def _fold_norms(parent: nn.Module) -> None:
 
 def _affine(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """Scale and shift (C,) of a batch norm in eval mode."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return scale, norm.bias - norm.running_mean * scale
 

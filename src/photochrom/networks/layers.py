@@ -87,7 +87,8 @@ class SpectralConv(NormalizedConv):
         with torch.autocast(self.weight_orig.device.type, enabled=False):
             u, v = self._power_step() if self.training else (self.weight_u, self.weight_v)
             sigma = torch.dot(u, torch.mv(self.weight_orig.flatten(1), v))
-            return self.weight_orig / sigma
+            weight: Tensor = self.weight_orig / sigma
+        return weight
 
     @torch.no_grad()
     def _power_step(self) -> tuple[Tensor, Tensor]:
@@ -118,7 +119,8 @@ class WeightNormConv(NormalizedConv):
 
 
 def _channel_norm(weight: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.dim())), keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(weight, dim=tuple(range(1, weight.dim())), keepdim=True)
+    return norm
 
 
 class ShuffleUp(nn.Module):

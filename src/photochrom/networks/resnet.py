@@ -43,7 +43,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (carrying the stride), 1x1: (N, inputs, H, W) to (N, 4 width, H/stride, W/stride)."""
+    """1x1, 3x3 with the stride, 1x1: (N, inputs, H, W) to (N, 4 width, H/stride, W/stride)."""
 
     expansion = 4
 
