@@ -21,6 +21,9 @@ from photochrom.networks.layers import (
 )
 from photochrom.networks.resnet import ResNet, resnet34, resnet101
 
+TO_RGB = 11
+"""Position of the last convolution, features to three channels, in `UNet.layers`."""
+
 
 class Stage(NamedTuple):
     """One step of the decoder: enlarge to `up` channels, join `skip` channels, convolve."""
@@ -136,6 +139,9 @@ class Join(nn.Module):
     """Features (N, C, H, W), then the network's own input (N, 3, H, W), as (N, C + 3, H, W)."""
 
     def forward(self, x: Tensor, picture: Tensor) -> Tensor:
+        # parts of two memory formats would be joined in the slower one
+        if x.is_contiguous(memory_format=torch.channels_last):
+            picture = picture.contiguous(memory_format=torch.channels_last)
         return torch.cat([x, picture], dim=1)
 
 
