@@ -168,7 +168,7 @@ def test_nothing_is_written_over(colorizer: Colorizer, tmp_path: Path) -> None:
     source, target = tmp_path / "old.png", tmp_path / "new.png"
     ramp(40, 30).save(source)
     target.write_bytes(b"precious")
-    with pytest.raises(OutputError, match="new.png"):
+    with pytest.raises(OutputError, match=r"new\.png"):
         colorizer.colorize_file(source, target)
     assert target.read_bytes() == b"precious"
 

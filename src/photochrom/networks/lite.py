@@ -38,7 +38,7 @@ class Upsample(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.expand = ConvReLU(inputs, outputs * 4, kernel=1)
-        weight = self.expand[0].weight
+        weight = self.expand.get_parameter("0.weight")
         with torch.no_grad():
             weight.copy_(weight[::4].repeat_interleave(4, 0))
 
