@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import glob
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer import Option
 
 from photochrom.cli.report import say
-from photochrom.errors import MissingExtra
+from photochrom.errors import MissingExtra, TrainingError
 
-if TYPE_CHECKING:
-    from photochrom.training.loop import Trainer
-
-app = typer.Typer(help="Train the networks (extra: train).")
+app = typer.Typer(help="Train the networks.")
 
 
 @app.callback()
@@ -27,11 +25,15 @@ def train() -> None:
 @app.command()
 def generator(
     data: Annotated[
-        list[Path], Option(metavar="PATH", help="Photographs in colour: folders or tar files.")
+        list[str],
+        Option(metavar="PATH", help="Photographs in colour: folders, tar files, a pattern."),
     ],
     run: Annotated[
-        Path, Option(metavar="FOLDER", help="Run folder; what it holds already is gone on with.")
+        Path, Option(metavar="FOLDER", help="Run folder; a run that is in it is gone on with.")
     ],
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="More of --data.", show_default=False)
+    ] = None,
     recipe: Annotated[
         str, Option(metavar="NAME|FILE", help="A recipe: lite, tiny or a .toml file.")
     ] = "lite",
@@ -42,48 +44,40 @@ def generator(
         Path | None, Option(metavar="FOLDER", help="Decoded photographs; else in the run folder.")
     ] = None,
 ) -> None:
-    """Train the bundled model's network, from ImageNet's weights or where the run was left.
+    """Train the bundled model's network, from ImageNet's weights or from where the run was left.
 
     Checkpoints, figures (log.jsonl, TensorBoard) and contact sheets go into the run folder.
     """
-    with _needs_training():
-        from photochrom.training import loop
+    with _training_needed():
+        from photochrom.training import data as photographs
+        from photochrom.training import loop, watch
         from photochrom.training import recipe as recipes
-        from photochrom.training.data import open_photographs
 
-        photographs = open_photographs(data, cache or run / "cache")
-        trainer = loop.open_run(recipes.read(recipe), photographs, run)
-        say(f"{len(photographs)} photographs, from step {trainer.step} of {trainer.recipe.steps}")
-        loop.run(trainer, run, watch=_watch(val, run), say=print)
+        plan = recipes.read(recipe)
+        found = photographs.open_photographs(_paths([*data, *(more or [])]), cache or run / "cache")
+        trainer = loop.open_run(plan, found, run)
+        say(f"{len(found)} photographs, from step {trainer.step} of {plan.steps}")
+        held_out = watch.open_watch(val) if val else None
+        try:
+            loop.run(trainer, run, watch=held_out, say=say)
+        except KeyboardInterrupt:
+            say(f"interrupted at step {trainer.step}; the same command goes on from {run}")
+            raise
 
 
-def _watch(val: Path | None, run: Path) -> Callable[[Trainer], dict[str, float]]:
-    """Figures and a contact sheet of the held-out photographs, into TensorBoard too."""
-    import numpy as np
-    from PIL import Image
-    from torch.utils.tensorboard import SummaryWriter
-
-    from photochrom.training.watch import open_watch
-
-    if val is None:
-        return lambda trainer: {}
-    watch, board = open_watch(val), SummaryWriter(run)
-
-    def look(trainer: Trainer) -> dict[str, float]:
-        figures, path = watch.measure(trainer.average), run / f"sheet-{trainer.step:07d}.png"
-        watch.sheet(trainer.average, path)
-        for name, value in figures.items():
-            board.add_scalar(f"val/{name}", value, trainer.step)
-        with Image.open(path) as sheet:
-            board.add_image("sheet", np.asarray(sheet), trainer.step, dataformats="HWC")
-        board.flush()
-        return figures
-
-    return look
+def _paths(names: list[str]) -> list[Path]:
+    """Paths of names and patterns, in order of name."""
+    paths: list[Path] = []
+    for name in names:
+        found = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
+        if not found:
+            raise TrainingError("nothing has such a name", file=name, cure="Check the pattern.")
+        paths += map(Path, found)
+    return paths
 
 
 @contextmanager
-def _needs_training() -> Iterator[None]:
+def _training_needed() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
