@@ -61,13 +61,14 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
         MissingExtra: it is HEIC, and pillow-heif is not installed.
     """
     with opening(source, max_pixels=max_pixels) as (image, reopen):
+        lay = _lies(image)
         if reopen:
             notes = _about_frames(image)
             planes = _planes(image, reopen)
         else:
             notes = (_PILLOW_HAS_8_BIT,) if deep.is_deep(image) else ()
             planes = planes_of(image)
-        return _photo(image, planes, notes)
+        return _photo(image, planes, lay, notes)
 
 
 def metadata_of(source: Source) -> Metadata:
@@ -250,13 +251,14 @@ def _planes(image: Image.Image, reopen: Callable[[], ImageFile.ImageFile]) -> Pl
     return replace(planes, mode=mode)
 
 
-def _photo(image: Image.Image, planes: Planes, notes: tuple[str, ...]) -> Photo:
-    """Turned upright; Pillow has turned TIFFs already and left their tag for `sideways`."""
+def _lies(image: Image.Image) -> bool:
+    """Whether a TIFF lies on its side; Pillow turns TIFFs itself, and then forgets how."""
+    return image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274, 1) in (5, 6, 7, 8)
+
+
+def _photo(image: Image.Image, planes: Planes, lay: bool, notes: tuple[str, ...]) -> Photo:
     turned = 1 if image.format == "TIFF" else orientation(image)
-    sideways = turned >= 5 or (
-        image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274, 1) >= 5
-    )
-    kept = collect(image, sideways=sideways)
+    kept = collect(image, sideways=lay or turned >= 5)
     return Photo(
         pixels=turn(planes.pixels, turned),
         alpha=None if planes.alpha is None else turn(planes.alpha, turned),
