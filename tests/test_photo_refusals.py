@@ -51,9 +51,11 @@ def test_folder(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="needs POSIX users")
 def test_no_permission() -> None:
-    """The superuser may read anything: as such, the reading process becomes somebody else first."""
+    """The superuser may read anything: as such, the process becomes somebody else first."""
     code = (
-        "import os, sys; from photochrom.photo import read; from photochrom.errors import InputError\n"
+        "import os, sys\n"
+        "from photochrom.photo import read\n"
+        "from photochrom.errors import InputError\n"
         "if os.getuid() == 0: os.setuid(65534)\n"
         "try: read(sys.argv[1])\n"
         "except InputError as error: print(error)"
@@ -147,7 +149,8 @@ def test_decompression_bomb() -> None:
 
 def test_the_limit_is_the_callers_not_pillows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert read(picture("PNG")).size == (80, 60)
+    for format in ("PNG", "JPEG", "TIFF", "WEBP"):
+        assert read(picture(format)).size == (80, 60)
     with pytest.raises(InputError, match="max_pixels"):
         read(picture("PNG"), max_pixels=4799)
     assert read(picture("PNG"), max_pixels=4800).size == (80, 60)

@@ -262,6 +262,28 @@ def test_grain_at_full_size_is_no_trouble(tmp_path: Path, suffix: str) -> None:
     assert read(path).size == (300, 300)
 
 
+MEASURE = """
+import resource, sys
+import numpy as np
+from photochrom.photo import read, write
+photo = read(sys.argv[1])
+write(sys.argv[1] + ".out.jpg", photo)
+print(photo.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux alone")
+def test_a_hundred_megapixels_need_less_than_two_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "large.tif"
+    tile = np.random.default_rng(0).integers(0, 65536, (1000, 1000, 3), dtype=np.uint16)
+    write(path, Photo(np.tile(tile // 256 * 256, (10, 10, 1))))
+    run = [sys.executable, "-c", MEASURE, str(path)]
+    size, peak = subprocess.check_output(run, text=True).rsplit(maxsplit=1)
+    assert size == "(10000, 10000)"
+    assert int(peak) < 2_000_000
+
+
 def test_pictures_of_others_have_no_provenance(tmp_path: Path, photo: Photo) -> None:
     assert provenance(write(tmp_path / "a.png", photo).path) is None
     broken = OTHER_XMP + xmp.NAMESPACE.encode() + b"<"

@@ -101,9 +101,9 @@ def opening(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Opened]
         name, file = _file(source, stack)
         head = file.read(512)
         stack.enter_context(_refusals(name, head))
-        stack.enter_context(_whole_pictures_only())
         image = stack.enter_context(opened(file, head))
         _refuse_bomb(image, max_pixels)
+        stack.enter_context(_own_settings(image.width * image.height))
         yield Opened(image, lambda: opened(file, head))
 
 
@@ -224,17 +224,23 @@ def _about_frames(image: Image.Image) -> tuple[str, ...]:
 
 
 @contextmanager
-def _whole_pictures_only() -> Iterator[None]:
-    """Somebody's ``LOAD_TRUNCATED_IMAGES = True`` would turn a cut file into a half-grey one."""
-    if not ImageFile.LOAD_TRUNCATED_IMAGES:
+def _own_settings(pixels: int) -> Iterator[None]:
+    """Pillow's global settings as they must be for `pixels` accepted pixels, put back afterwards.
+
+    Somebody's ``LOAD_TRUNCATED_IMAGES = True`` would turn a cut file into a half-grey picture, and
+    Pillow's own limit is not ours. Threads wait for each other only where one of the two is met.
+    """
+    lenient, limit = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+    if not lenient and (limit is None or pixels <= limit):
         yield
         return
     with _switch:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        lenient, limit = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
         try:
             yield
         finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = True
+            ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, limit
 
 
 def _planes(image: Image.Image, reopen: Callable[[], ImageFile.ImageFile]) -> Planes:
