@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from typer import Option
 
 from photochrom.cli.report import say
 from photochrom.errors import MissingExtra
-
-if TYPE_CHECKING:
-    from photochrom.training.loop import Trainer
 
 app = typer.Typer(help="Train the networks (extra: train).")
 
@@ -50,36 +47,14 @@ def generator(
         from photochrom.training import loop
         from photochrom.training import recipe as recipes
         from photochrom.training.data import open_photographs
+        from photochrom.training.watch import open_watch
 
         photographs = open_photographs(data, cache or run / "cache")
         trainer = loop.open_run(recipes.read(recipe), photographs, run)
         say(f"{len(photographs)} photographs, from step {trainer.step} of {trainer.recipe.steps}")
-        loop.run(trainer, run, watch=_watch(val, run), say=print)
-
-
-def _watch(val: Path | None, run: Path) -> Callable[[Trainer], dict[str, float]]:
-    """Figures and a contact sheet of the held-out photographs, into TensorBoard too."""
-    import numpy as np
-    from PIL import Image
-    from torch.utils.tensorboard import SummaryWriter
-
-    from photochrom.training.watch import open_watch
-
-    if val is None:
-        return lambda trainer: {}
-    watch, board = open_watch(val), SummaryWriter(run)
-
-    def look(trainer: Trainer) -> dict[str, float]:
-        figures, path = watch.measure(trainer.average), run / f"sheet-{trainer.step:07d}.png"
-        watch.sheet(trainer.average, path)
-        for name, value in figures.items():
-            board.add_scalar(f"val/{name}", value, trainer.step)
-        with Image.open(path) as sheet:
-            board.add_image("sheet", np.asarray(sheet), trainer.step, dataformats="HWC")
-        board.flush()
-        return figures
-
-    return look
+        if photographs.skipped:
+            say(f"{len(photographs.skipped)} files could not be read: {photographs.skipped[0]} ...")
+        loop.run(trainer, run, watch=open_watch(val) if val else None)
 
 
 @contextmanager
