@@ -144,15 +144,20 @@ class Colorizer:
         """
         chosen = Settings(**settings)
         images = [image] if isinstance(image, Image.Image) else list(image)
-        photos = [photo.read(one) for one in images]
-        done = [photo.to_image(one) for one in self.colorize(photos, chosen)]
+        if chosen.exact:
+            from photochrom.exact import open_as_original
+
+            done = [Image.fromarray(self.exact(open_as_original(i), chosen)) for i in images]
+        else:
+            photos = [photo.read(one) for one in images]
+            done = [photo.to_image(one) for one in self.colorize(photos, chosen)]
         return done[0] if isinstance(image, Image.Image) else done
 
     def colorize(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Photo]:
         """Photographs in colour, in their order."""
         settings = settings or Settings()
         if settings.exact:
-            return [self._exact(one, settings) for one in photos]
+            return [one.with_pixels(self.exact(_rgb8(one), settings)) for one in photos]
         return [draft.render(settings) for draft in self.drafts(photos, settings)]
 
     def colorize_file(
@@ -193,7 +198,7 @@ class Colorizer:
         if contact_sheet:
             after, size, notes = self._sheet(before, settings)
         else:
-            after, size, notes = self._colored(before, settings)
+            after, size, notes = self._colored(source, before, settings)
         if watermark:
             after, said = _watermarked(after)
             notes += said
@@ -212,12 +217,22 @@ class Colorizer:
             notes=(*before.notes, *notes, *written.notes),
         )
 
-    def _colored(self, one: Photo, settings: Settings) -> tuple[Photo, int, tuple[str, ...]]:
+    def _colored(
+        self, source: photo.Source, before: Photo, settings: Settings
+    ) -> tuple[Photo, int, tuple[str, ...]]:
         """The photograph in colour, at which render size, and what was changed."""
-        if settings.exact:
-            return self._exact(one, settings), self._size(settings), ()
-        draft = self.draft(one, settings)
-        return draft.render(settings), draft.render_size, draft.notes
+        if not settings.exact:
+            draft = self.draft(before, settings)
+            return draft.render(settings), draft.render_size, draft.notes
+        from photochrom.exact import open_as_original
+
+        if not isinstance(source, (str, PathLike, bytes, Image.Image)):
+            source.seek(0)
+        rgb = open_as_original(source)
+        turned = rgb.shape[:2] != before.pixels.shape[:2]
+        after = replace(before, pixels=self.exact(rgb, settings), alpha=None)
+        note = "not turned upright: exact mode leaves pictures as the camera held them"
+        return after, self._size(settings), (note,) if turned else ()
 
     def provenance(self, settings: Settings, render_size: int) -> dict[str, str]:
         """How a result is made, as stored in its metadata."""
@@ -310,21 +325,27 @@ class Colorizer:
         page = photo.read(sheet.contact_sheet(images, labels, chosen=marked))
         return page, chosen.render_size, chosen.notes
 
-    def _exact(self, one: Photo, settings: Settings) -> Photo:
-        """The original's path: square, 8 bits between the steps, integer YUV."""
+    def exact(self, rgb: NDArray[np.uint8], settings: Settings | None = None) -> NDArray[np.uint8]:
+        """The original's path: square, 8 bits between the steps, integer YUV.
+
+        Args:
+            rgb: (H, W, 3), as ``exact.open_as_original`` opens a picture.
+
+        Raises:
+            SettingsError: the model is not one of DeOldify's.
+        """
+        from photochrom import exact
+
+        settings = settings or Settings(exact=True)
         card = self.model.card
         if card.output != "rgb":
             raise SettingsError(
                 f"--exact is for DeOldify's networks, not for '{card.name}'",
                 cure="Give --model artistic, stable or video.",
             )
-        from photochrom import exact
-
-        rgb = _rgb8(one)
         side = self._size(settings) // FACTOR * FACTOR
-        _, tensor = exact.network_input(rgb, side)
-        output = self.engine.run(tensor[None])["rgb"][0]
-        return one.with_pixels(exact.finish(output, rgb, post_process=settings.post_process))
+        output = self.engine.run(exact.network_input(rgb, side)[1])["rgb"]
+        return exact.finish(output, rgb, post_process=settings.post_process)
 
 
 class Seen(NamedTuple):

@@ -57,6 +57,8 @@ def generator(
         found = photographs.open_photographs(_paths([*data, *(more or [])]), cache or run / "cache")
         trainer = loop.open_run(plan, found, run)
         say(f"{len(found)} photographs, from step {trainer.step} of {plan.steps}")
+        if found.skipped:
+            say(f"{len(found.skipped)} files could not be read: {found.skipped[0]} ...")
         held_out = watch.open_watch(val) if val else None
         try:
             loop.run(trainer, run, watch=held_out, say=say)

@@ -70,7 +70,7 @@ class Precise(nn.Module):
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.inner(x.float())  # type: ignore[no-any-return]
+        return self.inner(x.float())
 
 
 def to_bfloat16(network: UNet) -> UNet:

@@ -151,7 +151,7 @@ class ShuffleUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.shuf(self.relu(self.conv(x)))
-        return self.blur(self.pad(x))  # type: ignore[no-any-return]
+        return self.blur(self.pad(x))
 
 
 @torch.no_grad()

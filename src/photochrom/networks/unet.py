@@ -87,7 +87,7 @@ class UNet(nn.Module):
         for block, skip in zip(decoder, reversed(skips), strict=True):
             x = block(x, skip)
         x = join(enlarge(x), picture)
-        return bound(to_rgb(refine(x)))  # type: ignore[no-any-return]
+        return bound(to_rgb(refine(x)))
 
 
 class DecoderBlock(nn.Module):
@@ -154,7 +154,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second, add = self.layers
-        return add(x, second(first(x)))  # type: ignore[no-any-return]
+        return add(x, second(first(x)))
 
 
 def _conv_relu(channels: int) -> nn.Sequential:
