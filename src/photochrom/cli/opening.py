@@ -55,16 +55,12 @@ def _painted() -> Colorizer:
 
     card = replace(cards()["lite"], name="painted", title="one colour everywhere")
     model = Model(card, Path(painted.__file__))
-    return Colorizer(model, painted.PaintedEngine(), why="asked for")
+    return Colorizer(model, painted.PaintedEngine(), why="painted: one colour everywhere, as asked")
 
 
 def described(colorizer: Colorizer) -> str:
     """Model, engine and the reason for it, in one line."""
-    engine = colorizer.engine
-    why = f": {colorizer.why}" if colorizer.why else ""
-    return (
-        f"{colorizer.model.card.name} with {engine.name} ({engine.precision}, {engine.device}){why}"
-    )
+    return f"model {colorizer.model.card.name}, engine {colorizer.why or colorizer.engine.name}"
 
 
 def chosen_size(factor: str, size: str) -> int | Literal["auto"]:

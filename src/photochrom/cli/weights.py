@@ -11,6 +11,9 @@ import typer
 
 from photochrom.errors import MissingExtra
 
+LONGEST = 400
+"""Characters of a fact that are printed."""
+
 app = typer.Typer(help="Weight files: which there are, what is in one, another format.")
 
 
@@ -40,7 +43,9 @@ def info(
 
     path = find(file).path if file in cards() else Path(file)
     facts = _onnx_facts(path) if path.suffix == ".onnx" else _checkpoint_facts(path)
-    print("\n".join(f"{name + ':':<10}{value}" for name, value in facts.items()))
+    for name, value in facts.items():
+        # Stored pictures and arrays are for programs.
+        print(f"{name + ':':<10}{value if len(value) <= LONGEST else f'({len(value)} characters)'}")
 
 
 @app.command()
