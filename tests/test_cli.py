@@ -275,6 +275,16 @@ class TestInfo:
 
 
 class TestStreams:
+    def test_the_installed_program(self, tmp_path: Path) -> None:
+        program = Path(sys.executable).with_name("photochrom")
+        if not program.exists():
+            pytest.skip("photochrom is not installed here, its source is tested")
+        grey(str(tmp_path / "old.jpg"))
+        command = [program, "old.jpg", "none.jpg", "--engine", "painted"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "old.color.jpg\n")
+        assert "error: none.jpg: does not exist." in done.stderr
+
     def test_standard_input_to_standard_output(self, tmp_path: Path) -> None:
         picture = grey(str(tmp_path / "old.jpg")).read_bytes()
         with start("-", stdin=subprocess.PIPE, cwd=tmp_path) as process:

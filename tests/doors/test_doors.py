@@ -162,6 +162,21 @@ def test_a_light_start(code: str) -> None:
     assert not loaded_by(code) & HEAVY
 
 
+@pytest.mark.parametrize(
+    "code", ["import photochrom", "from photochrom.cli import main; main(['--help'])"]
+)
+def test_a_start_takes_a_quarter_of_a_second_at_most(code: str) -> None:
+    resource = pytest.importorskip("resource")
+
+    def processor_seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        loaded_by(code)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return float(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+    assert min(processor_seconds() for _ in range(3)) <= 0.25
+
+
 def test_core_works_without_the_engines() -> None:
     assert not loaded_by("import photochrom.colorizer") & {"torch", "onnxruntime", "openvino"}
 
