@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -34,9 +35,10 @@ def home() -> Path:
     """Folder of weights and caches: ``PHOTOCHROM_HOME``, else the platform's cache folder."""
     if chosen := os.environ.get("PHOTOCHROM_HOME"):
         return Path(chosen).expanduser()
-    if os.name == "nt":
+    system = platform.system()
+    if system == "Windows":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "photochrom"
-    if os.uname().sysname == "Darwin":
+    if system == "Darwin":
         return Path.home() / "Library/Caches/photochrom"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "photochrom"
 
