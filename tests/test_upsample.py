@@ -56,13 +56,12 @@ def test_colour_does_not_bleed_over_a_luma_edge(side, slant):
     assert edge_error(ours, rgb) < 0.4 * edge_error(bilinear(chroma, rgb.shape[:2]), rgb)
 
 
-def test_grey_beside_red_stays_grey():
+def test_grey_beside_red_of_the_same_luma_does_not_turn_green():
     rgb = two_colours()
-    grey = color.luma(rgb) > 0.5
-    rgb[grey] = 0.8
+    rgb[color.luma(rgb) > 0.5] = color.luma(rgb[:1, :1])
     chroma, luma = shrunk(rgb, 20)
     ours = upsample.upsample(chroma, luma, color.luma(rgb))
-    assert ours[1].min() > -0.02
+    assert ours[1].min() > -0.015
 
 
 def test_a_highlight_gets_no_colour_from_beyond_the_line():

@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom import __version__, exact, marks, photo
+from photochrom import __version__, photo
 from photochrom.engines import Engine
 from photochrom.errors import AlreadyColored, OutOfMemory, SettingsError
 from photochrom.models import Model
 from photochrom.models.card import FACTOR
 from photochrom.photo import Photo
-from photochrom.render import reduce_luma, render
+from photochrom.render import render
+from photochrom.upsample import shrink
 
 Array = NDArray[np.float32]
 
@@ -90,8 +91,14 @@ class Draft:
         settings = settings or Settings()
         if not settings.post_process:
             return self.photo.with_pixels(_enlarge(self.picture, self.photo.size))
-        factor = settings.strength * settings.saturation
-        return self.photo.with_pixels(render(self.photo.pixels, self.chroma * np.float32(factor)))
+        pixels = render(
+            self.photo.pixels,
+            self.chroma,
+            strength=settings.strength,
+            saturation=settings.saturation,
+            depth=self.photo.depth,
+        )
+        return self.photo.with_pixels(pixels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +143,7 @@ class Colorizer:
         chosen = Settings(**settings)
         images = [image] if isinstance(image, Image.Image) else list(image)
         photos = [photo.read(one) for one in images]
-        done = [one.to_image() for one in self.colorize(photos, chosen)]
+        done = [photo.to_image(one) for one in self.colorize(photos, chosen)]
         return done[0] if isinstance(image, Image.Image) else done
 
     def colorize(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Photo]:
@@ -180,6 +187,8 @@ class Colorizer:
         else:
             draft = self.draft(before, settings)
             after, size, notes = draft.render(settings), draft.render_size, draft.notes
+        if watermark or compare:
+            from photochrom import marks
         if watermark:
             after = after.with_pixels(marks.watermark(after.pixels))
         if compare:
@@ -215,48 +224,42 @@ class Colorizer:
 
     def drafts(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Draft]:
         """The colours of photographs; those of one size go through the network together."""
-        settings = settings or Settings()
-        if settings.render_size != "auto":
-            return self._drafts_at(photos, settings.render_size, strict=settings.strict)
-        tries = [
-            self._drafts_at(photos, size, strict=settings.strict)
-            for size in self.model.card.auto_sizes
-        ]
+        settings, card = settings or Settings(), self.model.card
+        auto = settings.render_size == "auto"
+        sizes = card.auto_sizes if auto else (self._size(settings),)
+        seen = [Seen(one, reduced(one, 2 * max(sizes))) for one in photos]
+        tries = [self._drafts_at(seen, size, strict=settings.strict) for size in sizes]
         return [most_agreed(candidates) for candidates in zip(*tries, strict=True)]
 
-    def _drafts_at(self, photos: Sequence[Photo], size: int, *, strict: bool) -> list[Draft]:
-        drafts: list[Draft | None] = [None] * len(photos)
-        for (width, height), numbers in self._by_size(photos, size).items():
+    def _drafts_at(self, photos: Sequence[Seen], size: int, *, strict: bool) -> list[Draft]:
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, one in enumerate(photos):
+            groups.setdefault(self.model.card.network_size(one.photo.size, size), []).append(number)
+        drafts: dict[int, Draft] = {}
+        for (width, height), numbers in groups.items():
             for start in range(0, len(numbers), BATCH):
                 group = numbers[start : start + BATCH]
                 members = [photos[number] for number in group]
-                lumas = np.stack([reduce_luma(p.pixels, (width, height)) for p in members])
                 try:
-                    made = self._run(members, lumas, size)
+                    made = self._run(members, (width, height), size)
                 except (OutOfMemory, MemoryError) as error:
                     made = self._smaller(members, size, strict, error)
-                for number, draft in zip(group, made, strict=True):
-                    drafts[number] = draft
-        return [draft for draft in drafts if draft is not None]
+                drafts.update(zip(group, made, strict=True))
+        return [drafts[number] for number in range(len(photos))]
 
-    def _by_size(self, photos: Sequence[Photo], size: int) -> dict[tuple[int, int], list[int]]:
-        groups: dict[tuple[int, int], list[int]] = {}
-        for number, one in enumerate(photos):
-            groups.setdefault(self.model.card.network_size(one.size, size), []).append(number)
-        return groups
-
-    def _run(self, photos: Sequence[Photo], lumas: Array, size: int) -> list[Draft]:
+    def _run(self, photos: Sequence[Seen], network_size: tuple[int, int], size: int) -> list[Draft]:
         card = self.model.card
+        lumas = np.stack([_resize(one.luma, network_size) for one in photos])
         outputs = self.engine.run(card.prepare(lumas))[card.output]
         drafts = []
         for one, output in zip(photos, outputs, strict=True):
-            luma = reduce_luma(one.pixels, (output.shape[2], output.shape[1]))
-            chroma = card.chroma(output, luma)
-            drafts.append(Draft(one, chroma, card.picture(output, luma), size))
+            luma = _resize(one.luma, (output.shape[2], output.shape[1]))
+            chroma, picture = card.read(output, luma)
+            drafts.append(Draft(one.photo, chroma, picture, size))
         return drafts
 
     def _smaller(
-        self, photos: Sequence[Photo], size: int, strict: bool, error: Exception
+        self, photos: Sequence[Seen], size: int, strict: bool, error: Exception
     ) -> list[Draft]:
         """Again at three quarters of the size, and saying so; one by one, which needs less."""
         smaller = size * 3 // 4
@@ -281,11 +284,27 @@ class Colorizer:
                 f"--exact is for DeOldify's networks, not for '{card.name}'",
                 cure="Give --model artistic, stable or video.",
             )
-        rgb = one.rgb8()
+        from photochrom import exact
+
+        rgb = exact.rgb8(one)
         side = self._size(settings) // FACTOR * FACTOR
         _, tensor = exact.network_input(rgb, side)
         output = self.engine.run(tensor[None])["rgb"][0]
         return one.with_pixels(exact.finish(output, rgb, post_process=settings.post_process))
+
+
+class Seen(NamedTuple):
+    """A photograph and its luma (h, w) reduced once, for the network's sizes to be made from."""
+
+    photo: Photo
+    luma: Array
+
+
+def reduced(one: Photo, side: int) -> Array:
+    """Area mean of the photograph's luma, its longer side at most ``side`` pixels."""
+    width, height = one.size
+    scale = min(1.0, side / max(width, height))
+    return shrink(one.pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def most_agreed(drafts: Sequence[Draft]) -> Draft:
@@ -294,6 +313,8 @@ def most_agreed(drafts: Sequence[Draft]) -> Draft:
     Where the network is unsure its colours change with the size; the middle opinion is the
     safest. Chroma is compared at 32 x 32 places by mean absolute difference.
     """
+    if len(drafts) == 1:
+        return drafts[0]
     small = [np.stack([_resize(p, (32, 32)) for p in draft.chroma]) for draft in drafts]
     distances = [sum(float(np.abs(a - b).mean()) for b in small) for a in small]
     return drafts[int(np.argmin(distances))]

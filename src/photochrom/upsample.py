@@ -197,21 +197,21 @@ def _blur(planes: Array) -> Array:
 
 def _weigh(planes: Array, side: np.float32, *, axis: int) -> Array:
     """Each cell with its two neighbours along an axis at weight side, edges repeated."""
-    before, here, after = _shifted(planes, axis)
-    return (before + after) * side + here * (1 - 2 * side)
+    part = np.moveaxis(planes * side, axis, 0)
+    weighed = planes * (1 - 2 * side)
+    line = np.moveaxis(weighed, axis, 0)
+    line[1:] += part[:-1]
+    line[:-1] += part[1:]
+    line[0] += part[0]
+    line[-1] += part[-1]
+    return weighed
 
 
 def _around(planes: Array, pick: np.ufunc) -> Array:
     """Least or greatest of the 3 x 3 cells around each, for (..., h, w)."""
     for axis in (-2, -1):
-        before, here, after = _shifted(planes, axis)
-        planes = pick(pick(before, after), here)
+        source, planes = np.moveaxis(planes, axis, 0), planes.copy()
+        line = np.moveaxis(planes, axis, 0)
+        pick(line[1:], source[:-1], out=line[1:])
+        pick(line[:-1], source[1:], out=line[:-1])
     return planes
-
-
-def _shifted(planes: Array, axis: int) -> tuple[Array, Array, Array]:
-    length = planes.shape[axis]
-    places = np.arange(length)
-    before = np.take(planes, np.maximum(places - 1, 0), axis=axis)
-    after = np.take(planes, np.minimum(places + 1, length - 1), axis=axis)
-    return before, planes, after

@@ -70,21 +70,18 @@ class Card:
             return luma[:, None]
         return (luma[:, None] - IMAGENET_MEAN) / IMAGENET_STD
 
-    def chroma(self, output: Array, luma: Array) -> Array:
-        """One output of the network (K, h, w) to colour differences (2, h, w).
+    def read(self, output: Array, luma: Array) -> tuple[Array, Array]:
+        """One output of the network (K, h, w) to chroma (2, h, w) and its own picture (h, w, 3).
 
-        ``luma`` (h, w) is the photograph's own, at the output's size.
+        Chroma are colour differences, see ``color``; the picture is RGB in [0, 1]. ``luma``
+        (h, w) is the photograph's own, at the output's size.
         """
         if self.output == "ab":
-            return color.lab_to_difference(luma, output)
-        return color.difference(self.picture(output, luma))
-
-    def picture(self, output: Array, luma: Array) -> Array:
-        """The network's own RGB picture (h, w, 3) in [0, 1]."""
-        if self.output == "ab":
-            return color.join(luma, self.chroma(output, luma))
+            chroma = color.lab_to_difference(luma, output)
+            return chroma, color.join(luma, chroma)
         rgb = np.clip(output * IMAGENET_STD + IMAGENET_MEAN, 0, 1)
-        return np.ascontiguousarray(rgb.transpose(1, 2, 0))
+        picture = np.ascontiguousarray(rgb.transpose(1, 2, 0))
+        return color.difference(picture), picture
 
 
 @cache

@@ -1,6 +1,6 @@
 """Pictures as people have them: read, turned upright, and written with all that must survive."""
 
-from photochrom.photo.encoding import FORMATS, Encoded, encode
+from photochrom.photo.encoding import FORMATS, Encoded, encode, to_image
 from photochrom.photo.metadata import Metadata
 from photochrom.photo.picture import Photo, to_depth
 from photochrom.photo.reading import MAX_PIXELS, Source, read
@@ -18,5 +18,6 @@ __all__ = [
     "provenance",
     "read",
     "to_depth",
+    "to_image",
     "write",
 ]

@@ -85,4 +85,7 @@ def _read_ppm(image: ImageFile.ImageFile) -> Array16:
     white = int(tile.args[1])
     if white == 65535:
         return values.astype(np.uint16)
-    return (np.minimum(values, white).astype(np.uint32) * 65535 // white).astype(np.uint16)
+    scaled: Array16 = (np.minimum(values, white).astype(np.uint32) * 65535 // white).astype(
+        np.uint16
+    )
+    return scaled

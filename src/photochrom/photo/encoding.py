@@ -115,6 +115,11 @@ def image_of(photo: Photo) -> Image.Image:
     return image
 
 
+def to_image(photo: Photo) -> Image.Image:
+    """A photo as an 8-bit Pillow image: L, LA, RGB or RGBA."""
+    return image_of(photo.with_pixels(to_depth(photo.pixels, 8)))
+
+
 def _stacked(photo: Photo, channels: tuple[int, ...]) -> Pixels:
     """Pixels and alpha as (H, W, C), grey repeated if C must be in `channels`."""
     pixels = photo.pixels[..., None] if photo.pixels.ndim == 2 else photo.pixels

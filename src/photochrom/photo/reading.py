@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -40,6 +40,7 @@ _MANY_PICTURES = {
     "PNG": "animated PNG",
     "AVIF": "animated AVIF",
 }
+_PILLOW_HAS_8_BIT = "a Pillow image has 8 bit per channel: give the path to keep 16"
 _switch = threading.RLock()  # held while one of Pillow's global settings is changed
 
 
@@ -59,36 +60,50 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
             than `max_pixels`.
         MissingExtra: it is HEIC, and pillow-heif is not installed.
     """
-    if isinstance(source, Image.Image):
-        _refuse_bomb(source, "", max_pixels)
-        deep_file = deep.is_deep(source)
-        notes = ("a Pillow image has 8 bit per channel: give the path to keep 16",) * deep_file
-        return _photo(source, planes_of(source), notes)
-    with ExitStack() as stack:
-        name, file = _file(source, stack)
-        head = file.read(512)
-        stack.enter_context(_refusals(name, head))
-        with opened(file, head) as image:
-            _refuse_bomb(image, name, max_pixels)
+    with opening(source, max_pixels=max_pixels) as (image, reopen):
+        if reopen:
             notes = _about_frames(image)
-            with _whole_pictures_only():
-                planes = _planes(image, lambda: opened(file, head))
-            return _photo(image, planes, notes)
+            planes = _planes(image, reopen)
+        else:
+            notes = (_PILLOW_HAS_8_BIT,) if deep.is_deep(image) else ()
+            planes = planes_of(image)
+        return _photo(image, planes, notes)
 
 
 def metadata_of(source: Source) -> Metadata:
     """What a picture's file says beside its pixels. Raises as `read`."""
+    with opening(source) as (image, _):
+        if image.format == "PNG":
+            image.load()  # its texts may stand behind the pixels
+        return collect(image, sideways=False)
+
+
+class Opened(NamedTuple):
+    """A lazily read image, and how to open its file once more; None if it came without a file."""
+
+    image: Image.Image
+    reopen: Callable[[], ImageFile.ImageFile] | None
+
+
+@contextmanager
+def opening(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Opened]:
+    """Opens a source for reading; failures inside the block are refusals that name the file.
+
+    Raises:
+        InputError, MissingExtra: as `read`.
+    """
     if isinstance(source, Image.Image):
-        return collect(source, sideways=False)
+        _refuse_bomb(source, max_pixels)
+        yield Opened(source, None)
+        return
     with ExitStack() as stack:
         name, file = _file(source, stack)
         head = file.read(512)
         stack.enter_context(_refusals(name, head))
-        with opened(file, head) as image:
-            if image.format == "PNG":
-                _refuse_bomb(image, name, MAX_PIXELS)
-                image.load()  # its texts may stand behind the pixels
-            return collect(image, sideways=False)
+        stack.enter_context(_whole_pictures_only())
+        image = stack.enter_context(opened(file, head))
+        _refuse_bomb(image, max_pixels)
+        yield Opened(image, lambda: opened(file, head))
 
 
 def opened(file: IO[bytes], head: bytes) -> ImageFile.ImageFile:
@@ -187,13 +202,12 @@ def _refusals(name: str, head: bytes) -> Iterator[None]:
         raise InputError(what, file=name or "the picture", cure=cure) from error
 
 
-def _refuse_bomb(image: Image.Image, name: str, max_pixels: int) -> None:
+def _refuse_bomb(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise InputError(
             f"has {width} x {height} = {width * height / 1e6:.0f} megapixels,"
             f" and {max_pixels / 1e6:g} are accepted",
-            file=name or None,
             cure="If you trust the file, raise the limit (max_pixels).",
         )
 
@@ -222,8 +236,8 @@ def _whole_pictures_only() -> Iterator[None]:
             ImageFile.LOAD_TRUNCATED_IMAGES = True
 
 
-def _planes(image: ImageFile.ImageFile, reopen: Callable[[], ImageFile.ImageFile]) -> Planes:
-    if not deep.is_deep(image):
+def _planes(image: Image.Image, reopen: Callable[[], ImageFile.ImageFile]) -> Planes:
+    if not (isinstance(image, ImageFile.ImageFile) and deep.is_deep(image)):
         return planes_of(image)
     mode = deep.rawmode(image)[:-1]
     transparent: Any = image.info.get("transparency")

@@ -1,0 +1,223 @@
+"""One photograph in colour: what the Colorizer promises whatever the network says."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from photochrom import photo
+from photochrom.colorizer import (
+    Colorizer,
+    Draft,
+    Settings,
+    most_agreed,
+    size_of_factor,
+)
+from photochrom.engines import Array
+from photochrom.engines.painted import PaintedEngine
+from photochrom.errors import AlreadyColored, OutOfMemory, OutputError, SettingsError
+from photochrom.models import Model, cards
+from photochrom.models.card import Card
+
+pytestmark = pytest.mark.plain
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.onnx"
+    path.write_bytes(b"painted")
+    return path
+
+
+@pytest.fixture
+def colorizer(weights: Path) -> Colorizer:
+    return Colorizer(Model(cards()["lite"], weights), PaintedEngine())
+
+
+def ramp(width: int, height: int, mode: str = "L") -> Image.Image:
+    """A photograph with every grey and some noise."""
+    light = np.linspace(0, 255, width)[None] + np.random.default_rng(0).normal(0, 8, (height, width))
+    return Image.fromarray(np.clip(light, 0, 255).astype(np.uint8)).convert(mode)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    width=st.integers(1, 130),
+    height=st.integers(1, 130),
+    a=st.floats(-120, 120),
+    b=st.floats(-120, 120),
+    saturation=st.floats(0, 3),
+    strength=st.floats(0, 1),
+)
+def test_the_photographs_luminance_is_never_changed(
+    width: int, height: int, a: float, b: float, saturation: float, strength: float
+) -> None:
+    colorizer = Colorizer(Model(cards()["lite"], Path(__file__)), PaintedEngine((a, b)))
+    grey = ramp(width, height)
+    colored = colorizer(grey, saturation=saturation, strength=strength, render_size=64)
+    difference = np.asarray(colored.convert("L"), int) - np.asarray(grey, int)
+    assert colored.size == grey.size
+    assert np.abs(difference).max() <= 1
+
+
+def test_the_painted_colour_arrives(colorizer: Colorizer) -> None:
+    from photochrom.color import rgb_to_lab
+
+    grey = Image.new("L", (64, 48), 128)
+    lab = rgb_to_lab(np.asarray(colorizer(grey)))
+    assert np.allclose(lab[..., 1:], (20, 30), atol=1)
+
+
+def test_strength_0_is_the_grey_picture(colorizer: Colorizer) -> None:
+    grey = ramp(90, 60)
+    assert np.array_equal(np.asarray(colorizer(grey, strength=0)), np.asarray(grey.convert("RGB")))
+
+
+def test_lists_give_lists_and_a_batch_equals_its_pictures_alone(colorizer: Colorizer) -> None:
+    pictures = [ramp(90, 60), ramp(60, 90), ramp(90, 60).rotate(180)]
+    together = colorizer(pictures)
+    assert [np.asarray(one).tobytes() for one in together] == [
+        np.asarray(colorizer(one)).tobytes() for one in pictures
+    ]
+
+
+def test_alpha_stays(colorizer: Colorizer) -> None:
+    picture = ramp(40, 30, "LA")
+    picture.putalpha(Image.linear_gradient("L").resize((40, 30)))
+    colored = colorizer(picture)
+    assert colored.mode == "RGBA"
+    assert colored.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+
+
+def test_a_draft_renders_again_without_the_network(colorizer: Colorizer) -> None:
+    draft = colorizer.draft(photo.read(ramp(90, 60)))
+    colorizer.engine.run = None  # type: ignore[assignment]
+    pale, rich = (draft.render(Settings(saturation=s)).pixels for s in (0.3, 1.0))
+    assert np.ptp(rich.astype(int), axis=2).mean() > np.ptp(pale.astype(int), axis=2).mean()
+
+
+def test_16_bit_stays_16_bit(colorizer: Colorizer, tmp_path: Path) -> None:
+    light = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    Image.fromarray(light).save(tmp_path / "deep.png")
+    colorizer.colorize_file(tmp_path / "deep.png", tmp_path / "out.png")
+    after = photo.read(tmp_path / "out.png")
+    assert after.depth == 16
+    luma = after.pixels @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(luma - light).max() <= 4
+
+
+class Cramped(PaintedEngine):
+    """An engine with memory for a few pixels only."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__()
+        self.pixels, self.asked = pixels, []
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        self.asked.append(batch.shape)
+        if batch[0, 0].size > self.pixels:
+            raise OutOfMemory("no memory")
+        return super().run(batch)
+
+
+def test_out_of_memory_lowers_the_size_and_says_so(weights: Path) -> None:
+    colorizer = Colorizer(Model(cards()["lite"], weights), Cramped(160 * 160))
+    draft = colorizer.draft(photo.read(ramp(300, 300)), Settings(render_size=256))
+    assert draft.render_size == 144  # three quarters, twice
+    assert draft.notes[0].startswith("not enough memory at render size 256")
+    assert np.ptp(draft.render().pixels.astype(int), axis=2).max() > 20  # and not grey
+
+
+def test_out_of_memory_is_an_error_if_strict_or_hopeless(weights: Path) -> None:
+    model = Model(cards()["lite"], weights)
+    with pytest.raises(OutOfMemory, match="render size 256"):
+        Colorizer(model, Cramped(160 * 160)).draft(
+            photo.read(ramp(300, 300)), Settings(render_size=256, strict=True)
+        )
+    with pytest.raises(OutOfMemory, match="smaller --render-size"):
+        Colorizer(model, Cramped(1)).draft(photo.read(ramp(300, 300)))
+
+
+def test_auto_takes_the_size_that_the_others_agree_with() -> None:
+    one = photo.read(ramp(30, 20))
+    planes = [np.full((2, 8, 8), value, np.float32) for value in (0.0, 0.1, 0.5)]
+    drafts = [Draft(one, p, np.zeros((8, 8, 3), np.float32), n) for n, p in enumerate(planes)]
+    assert most_agreed(drafts).render_size == 1
+
+
+def test_a_colour_picture_is_left_alone_unless_forced(
+    colorizer: Colorizer, tmp_path: Path
+) -> None:
+    colors = np.random.default_rng(0).integers(0, 255, (4, 4, 3), np.uint8)
+    source = tmp_path / "colour.png"
+    Image.fromarray(colors).resize((64, 64)).save(source)
+    with pytest.raises(AlreadyColored, match="--force"):
+        colorizer.colorize_file(source, tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+    colorizer.colorize_file(source, tmp_path / "out.png", force=True)
+    assert (tmp_path / "out.png").exists()
+
+
+def test_nothing_is_written_over(colorizer: Colorizer, tmp_path: Path) -> None:
+    source, target = tmp_path / "old.png", tmp_path / "new.png"
+    ramp(40, 30).save(source)
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="new.png"):
+        colorizer.colorize_file(source, target)
+    assert target.read_bytes() == b"precious"
+
+
+def test_the_result_says_how_it_was_made(colorizer: Colorizer, tmp_path: Path) -> None:
+    ramp(40, 30).save(tmp_path / "old.jpg")
+    result = colorizer.colorize_file(tmp_path / "old.jpg", tmp_path / "new.jpg")
+    facts = photo.provenance(tmp_path / "new.jpg")
+    assert facts is not None
+    assert facts["model"] == "lite"
+    assert facts["weights"] == colorizer.model.sha256
+    assert f'"render_size": {result.render_size}' in facts["settings"]
+
+
+def test_exact_is_refused_for_lite(colorizer: Colorizer) -> None:
+    with pytest.raises(SettingsError, match="artistic, stable or video"):
+        colorizer(ramp(40, 30), exact=True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"saturation": -1},
+        {"saturation": float("nan")},
+        {"strength": 1.1},
+        {"render_size": "large"},
+        {"render_size": 5},
+    ],
+)
+def test_a_senseless_setting_is_named(colorizer: Colorizer, wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        colorizer(ramp(40, 30), **wrong)
+
+
+def test_render_factors_are_sixteenths() -> None:
+    assert size_of_factor(35) == 560
+    with pytest.raises(SettingsError, match="7 to 45"):
+        size_of_factor(46)
+
+
+@given(width=st.integers(1, 40000), height=st.integers(1, 40000), size=st.integers(16, 720))
+def test_network_sizes_fit_the_network(width: int, height: int, size: int) -> None:
+    for card in cards().values():
+        sides = card.network_size((width, height), size)
+        assert all(side % card.multiple == 0 and side > 0 for side in sides)
+        assert max(sides) <= size + card.multiple
+
+
+def test_cards_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cards()["lite"].name = "other"  # type: ignore[misc]
+    assert isinstance(cards()["video"], Card)
