@@ -42,7 +42,9 @@ def colorizer(weights: Path) -> Colorizer:
 
 def ramp(width: int, height: int, mode: str = "L") -> Image.Image:
     """A photograph with every grey and some noise."""
-    light = np.linspace(0, 255, width)[None] + np.random.default_rng(0).normal(0, 8, (height, width))
+    light = np.linspace(0, 255, width)[None] + np.random.default_rng(0).normal(
+        0, 8, (height, width)
+    )
     return Image.fromarray(np.clip(light, 0, 255).astype(np.uint8)).convert(mode)
 
 
@@ -151,9 +153,7 @@ def test_auto_takes_the_size_that_the_others_agree_with() -> None:
     assert most_agreed(drafts).render_size == 1
 
 
-def test_a_colour_picture_is_left_alone_unless_forced(
-    colorizer: Colorizer, tmp_path: Path
-) -> None:
+def test_a_colour_picture_is_left_alone_unless_forced(colorizer: Colorizer, tmp_path: Path) -> None:
     colors = np.random.default_rng(0).integers(0, 255, (4, 4, 3), np.uint8)
     source = tmp_path / "colour.png"
     Image.fromarray(colors).resize((64, 64)).save(source)
@@ -168,7 +168,7 @@ def test_nothing_is_written_over(colorizer: Colorizer, tmp_path: Path) -> None:
     source, target = tmp_path / "old.png", tmp_path / "new.png"
     ramp(40, 30).save(source)
     target.write_bytes(b"precious")
-    with pytest.raises(OutputError, match="new.png"):
+    with pytest.raises(OutputError, match=r"new\.png"):
         colorizer.colorize_file(source, target)
     assert target.read_bytes() == b"precious"
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import IO, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom import __version__, photo
+from photochrom import __version__, photo, sheet
 from photochrom.engines import Engine
 from photochrom.errors import AlreadyColored, OutOfMemory, SettingsError
 from photochrom.models import Model
 from photochrom.models.card import FACTOR
 from photochrom.photo import Photo
+from photochrom.photo.storing import refuse_taken
 from photochrom.render import render
 from photochrom.upsample import shrink
 
@@ -142,35 +144,44 @@ class Colorizer:
         """
         chosen = Settings(**settings)
         images = [image] if isinstance(image, Image.Image) else list(image)
-        photos = [photo.read(one) for one in images]
-        done = [photo.to_image(one) for one in self.colorize(photos, chosen)]
+        if chosen.exact:
+            from photochrom.exact import open_as_original
+
+            done = [Image.fromarray(self.exact(open_as_original(i), chosen)) for i in images]
+        else:
+            photos = [photo.read(one) for one in images]
+            done = [photo.to_image(one) for one in self.colorize(photos, chosen)]
         return done[0] if isinstance(image, Image.Image) else done
 
     def colorize(self, photos: Sequence[Photo], settings: Settings | None = None) -> list[Photo]:
         """Photographs in colour, in their order."""
         settings = settings or Settings()
         if settings.exact:
-            return [self._exact(one, settings) for one in photos]
+            return [one.with_pixels(self.exact(_rgb8(one), settings)) for one in photos]
         return [draft.render(settings) for draft in self.drafts(photos, settings)]
 
     def colorize_file(
         self,
-        source: str | PathLike[str],
+        source: str | PathLike[str] | IO[bytes],
         target: str | PathLike[str],
         *,
         settings: Settings | None = None,
         force: bool = False,
         overwrite: bool = False,
         compare: bool = False,
+        contact_sheet: bool = False,
         watermark: bool = False,
         max_pixels: int = photo.MAX_PIXELS,
     ) -> Result:
         """Colours one file into another, written whole or not at all.
 
         Args:
+            source: a path, or an open file, whose ``name`` is then spoken of.
             target: its suffix chooses the format; its folder is made if need be.
             force: colour a picture anew that has colour already.
             compare: write the picture before and after, side by side.
+            contact_sheet: write it small at the sizes that ``auto`` compares and the ones beside
+                them, the chosen one marked.
             watermark: draw photochrom's mark into the lower left corner.
 
         Raises:
@@ -179,25 +190,25 @@ class Colorizer:
             OutputError: the target exists, or cannot be written.
         """
         settings, began = settings or Settings(), time.perf_counter()
+        name = os.fspath(source) if isinstance(source, (str, PathLike)) else str(source.name)
+        refuse_taken(Path(target), overwrite=overwrite)
         before = photo.read(source, max_pixels=max_pixels)
         if before.is_colored() and not force:
-            raise AlreadyColored(source)
-        if settings.exact:
-            after, size, notes = self._exact(before, settings), self._size(settings), ()
+            raise AlreadyColored(name)
+        if contact_sheet:
+            after, size, notes = self._sheet(before, settings)
         else:
-            draft = self.draft(before, settings)
-            after, size, notes = draft.render(settings), draft.render_size, draft.notes
-        if watermark or compare:
-            from photochrom import marks
+            after, size, notes = self._colored(source, before, settings)
         if watermark:
-            after = after.with_pixels(marks.watermark(after.pixels))
+            after, said = _watermarked(after)
+            notes += said
         if compare:
-            after = marks.compare(before, after)
+            after = _compared(before, after)
         written = photo.write(
             target, after, overwrite=overwrite, provenance=self.provenance(settings, size)
         )
         return Result(
-            source=str(source),
+            source=name,
             target=Path(target),
             render_size=size,
             seconds=time.perf_counter() - began,
@@ -205,6 +216,23 @@ class Colorizer:
             engine=self.engine.name,
             notes=(*before.notes, *notes, *written.notes),
         )
+
+    def _colored(
+        self, source: photo.Source, before: Photo, settings: Settings
+    ) -> tuple[Photo, int, tuple[str, ...]]:
+        """The photograph in colour, at which render size, and what was changed."""
+        if not settings.exact:
+            draft = self.draft(before, settings)
+            return draft.render(settings), draft.render_size, draft.notes
+        from photochrom.exact import open_as_original
+
+        if not isinstance(source, (str, PathLike, bytes, Image.Image)):
+            source.seek(0)
+        rgb = open_as_original(source)
+        turned = rgb.shape[:2] != before.pixels.shape[:2]
+        after = replace(before, pixels=self.exact(rgb, settings), alpha=None)
+        note = "not turned upright: exact mode leaves pictures as the camera held them"
+        return after, self._size(settings), (note,) if turned else ()
 
     def provenance(self, settings: Settings, render_size: int) -> dict[str, str]:
         """How a result is made, as stored in its metadata."""
@@ -276,21 +304,48 @@ class Colorizer:
         chosen = settings.render_size
         return self.model.card.render_size if chosen == "auto" else chosen
 
-    def _exact(self, one: Photo, settings: Settings) -> Photo:
-        """The original's path: square, 8 bits between the steps, integer YUV."""
+    def _sheet(self, one: Photo, settings: Settings) -> tuple[Photo, int, tuple[str, ...]]:
+        """The contact sheet, the render size that is marked on it, and what was changed."""
+        if settings.exact:
+            raise SettingsError("the contact sheet is not made in exact mode")
+        tried = self.model.card.auto_sizes
+        if settings.render_size != "auto":
+            tried = (settings.render_size,)
+        sizes = neighbours(tried, self.model.card.multiple)
+        seen = [Seen(one, reduced(one, 2 * max(sizes)))]
+        drafts = [self._drafts_at(seen, size, strict=settings.strict)[0] for size in sizes]
+        chosen = most_agreed([d for d, size in zip(drafts, sizes, strict=True) if size in tried])
+        small = photo.to_image(one)
+        small.thumbnail((sheet.CELL, sheet.CELL))
+        cell = photo.read(small)
+        cells = [replace(draft, photo=cell).render(settings) for draft in drafts]
+        images = [photo.to_image(one) for one in cells]
+        labels = [f"{d.render_size} px{', chosen' if d is chosen else ''}" for d in drafts]
+        marked = next(number for number, draft in enumerate(drafts) if draft is chosen)
+        page = photo.read(sheet.contact_sheet(images, labels, chosen=marked))
+        return page, chosen.render_size, chosen.notes
+
+    def exact(self, rgb: NDArray[np.uint8], settings: Settings | None = None) -> NDArray[np.uint8]:
+        """The original's path: square, 8 bits between the steps, integer YUV.
+
+        Args:
+            rgb: (H, W, 3), as ``exact.open_as_original`` opens a picture.
+
+        Raises:
+            SettingsError: the model is not one of DeOldify's.
+        """
+        from photochrom import exact
+
+        settings = settings or Settings(exact=True)
         card = self.model.card
         if card.output != "rgb":
             raise SettingsError(
                 f"--exact is for DeOldify's networks, not for '{card.name}'",
                 cure="Give --model artistic, stable or video.",
             )
-        from photochrom import exact
-
-        rgb = exact.rgb8(one)
         side = self._size(settings) // FACTOR * FACTOR
-        _, tensor = exact.network_input(rgb, side)
-        output = self.engine.run(tensor[None])["rgb"][0]
-        return one.with_pixels(exact.finish(output, rgb, post_process=settings.post_process))
+        output = self.engine.run(exact.network_input(rgb, side)[1])["rgb"]
+        return exact.finish(output, rgb, post_process=settings.post_process)
 
 
 class Seen(NamedTuple):
@@ -305,6 +360,18 @@ def reduced(one: Photo, side: int) -> Array:
     width, height = one.size
     scale = min(1.0, side / max(width, height))
     return shrink(one.pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def neighbours(sizes: Sequence[int], multiple: int) -> list[int]:
+    """Render sizes with one more at either end, a quarter away at least.
+
+    >>> neighbours([192, 256, 320], 32)
+    [128, 192, 256, 320, 384]
+    """
+    first, last = min(sizes), max(sizes)
+    step = (last - first) // max(len(sizes) - 1, 1) or max(first // 4 // multiple, 1) * multiple
+    below = [first - step] if first - step >= SMALLEST else []
+    return [*below, *sorted(sizes), last + step]
 
 
 def most_agreed(drafts: Sequence[Draft]) -> Draft:
@@ -327,3 +394,21 @@ def _resize(plane: Array, size: tuple[int, int]) -> Array:
 def _enlarge(picture: Array, size: tuple[int, int]) -> NDArray[np.uint8]:
     pixels = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
     return np.asarray(pixels.resize(size, Image.Resampling.BICUBIC))
+
+
+def _watermarked(after: Photo) -> tuple[Photo, tuple[str, ...]]:
+    from photochrom import marks
+
+    pixels, marked = marks.watermark(after.pixels)
+    return after.with_pixels(pixels), () if marked else ("too small for the mark",)
+
+
+def _compared(before: Photo, after: Photo) -> Photo:
+    from photochrom import marks
+
+    pixels = marks.compare(_rgb8(before), _rgb8(after))
+    return replace(after, pixels=pixels, alpha=None)
+
+
+def _rgb8(one: Photo) -> NDArray[np.uint8]:
+    return np.asarray(photo.to_image(one).convert("RGB"))

@@ -84,7 +84,8 @@ def to_pixels(output: Array32) -> Array8:
 def to_gray(rgb: Array8) -> Array8:
     """Pillow's RGB to L: (19595 R + 38470 G + 7471 B + 32768) >> 16."""
     red, green, blue = np.moveaxis(rgb.astype(np.uint32), -1, 0)
-    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)
+    gray: Array8 = ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)
+    return gray
 
 
 def resize(rgb: Array8, height: int, width: int) -> Array8:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from photochrom.networks.fold import fold
+from photochrom.networks.fold import fold, to_bfloat16
 from photochrom.networks.layers import NormalizedConv, SpectralConv
 from photochrom.networks.rulefill import rule_input
 
@@ -80,6 +80,18 @@ def test_folded_generator_equals_the_recorded_output(name, size, folded_of, gold
         output = folded_of(name)(torch.from_numpy(rule_input(*size)))
     recorded = torch.from_numpy(golden(name)["out_{}x{}".format(*size)])
     assert (output - recorded).abs().max() <= 1e-4
+
+
+def test_lowered_generator_keeps_the_colours(network_of, golden):
+    """In levels of 255 after denormalising, luminance aside: the mean is far below one level."""
+    lowered = to_bfloat16(fold(copy.deepcopy(network_of("deep"))))
+    with torch.no_grad():
+        output = lowered(torch.from_numpy(rule_input(80, 80)).bfloat16())
+    assert output.dtype == torch.float32
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    error = 255 * deviation * (output - torch.from_numpy(golden("deep")["out_80x80"]))
+    luma = (torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1) * error).sum(1, keepdim=True)
+    assert (error - luma).abs().mean() <= 0.2
 
 
 def test_only_norms_without_a_conv_of_their_own_stay(folded_of):

@@ -214,6 +214,22 @@ def test_an_unknown_recipe_names_the_known_ones() -> None:
         recipe.read("nothing")
 
 
-def test_a_log_row_is_one_line_of_json(tmp_path: Path) -> None:
-    loop.log(tmp_path, {"step": 1, "chroma": 2.5})
-    assert json.loads((tmp_path / "log.jsonl").read_text()) == {"step": 1, "chroma": 2.5}
+def test_a_run_leaves_figures_sheets_and_tensorboard(
+    photographs: data.Photographs, folder: Path, tmp_path: Path
+) -> None:
+    trainer = loop.open_run(TINY, photographs, tmp_path)
+    said: list[str] = []
+    loop.run(trainer, tmp_path, watch=watch.open_watch(folder, count=2), say=said.append)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [8, 12, 12]
+    assert {"chroma", "mean", "crops_per_second", "of_peak", "rate"} <= set(rows[1])
+    assert 0 < rows[1]["of_peak"] < 1
+    assert (tmp_path / "sheet-0000012.png").exists()
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+    assert said[-1].startswith("step 12  ciede2000")
+
+
+def test_the_feature_loss_can_join_in(photographs: data.Photographs, tmp_path: Path) -> None:
+    table = TINY.as_dict() | {"feature": 0.05}
+    trainer = loop.open_run(recipe.parse(table), photographs, tmp_path)
+    assert next(trainer.steps())["feature"] > 0

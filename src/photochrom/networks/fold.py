@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from photochrom.networks.layers import NormalizedConv
+from photochrom.networks.unet import TO_RGB, UNet
 
 Network = TypeVar("Network", bound=nn.Module)
 _CONVS = (nn.Conv1d, nn.Conv2d)
@@ -58,6 +59,30 @@ def fold(network: Network) -> Network:
     for module in network.modules():
         _fold_norms(module)
     network.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+class Precise(nn.Module):
+    """A module that stays in float32 within a network of lower precision."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x.float())
+
+
+def to_bfloat16(network: UNet) -> UNet:
+    """Lower a folded generator to bfloat16, in place; takes bfloat16 input, returns float32.
+
+    The last convolution stays in float32: it costs next to nothing, and rounding its three
+    channels alone would make two thirds of the whole error.
+    """
+    last = network.layers[TO_RGB]
+    network.layers[TO_RGB] = nn.Identity()  # out of the way: its weight must not be rounded
+    network.bfloat16()
+    network.layers[TO_RGB] = Precise(last)
     return network
 
 

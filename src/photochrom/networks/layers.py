@@ -6,6 +6,8 @@ Parameters are laid out as the published weight files have them: `weight_orig`, 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -84,7 +86,7 @@ class SpectralConv(NormalizedConv):
 
     def effective_weight(self) -> Tensor:
         # sigma divides the whole weight: half precision would change every value of it
-        with torch.autocast(self.weight_orig.device.type, enabled=False):
+        with _without_autocast(self.weight_orig.device):
             u, v = self._power_step() if self.training else (self.weight_u, self.weight_v)
             sigma = torch.dot(u, torch.mv(self.weight_orig.flatten(1), v))
             weight: Tensor = self.weight_orig / sigma
@@ -99,6 +101,12 @@ class SpectralConv(NormalizedConv):
         self.weight_u.copy_(u)
         self.weight_v.copy_(v)
         return u, v
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    if not torch.amp.is_autocast_available(device.type):  # such as meta
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def _unit(vector: Tensor) -> Tensor:
@@ -143,7 +151,7 @@ class ShuffleUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.shuf(self.relu(self.conv(x)))
-        return self.blur(self.pad(x))  # type: ignore[no-any-return]
+        return self.blur(self.pad(x))
 
 
 @torch.no_grad()

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .efficientnet import TAPS, EfficientNetLite
+from .layers import ShuffleUp, start_as_nearest
 
 TEMPERATURE = 0.38
 """Of the annealed mean: 1 is the plain mean (dull), 0 the mode (blotchy)."""
 
 
 class ConvReLU(nn.Sequential):
-    """3x3 convolution, batch norm, ReLU; the size stays."""
+    """Convolution, batch norm, ReLU; the size stays."""
 
     def __init__(self, inputs: int, outputs: int, *, kernel: int = 3) -> None:
         super().__init__(
@@ -28,26 +28,7 @@ class ConvReLU(nn.Sequential):
         )
 
 
-class Upsample(nn.Module):
-    """(N, inputs, H, W) to (N, outputs, 2H, 2W) by 1x1 convolution, pixel shuffle and blur.
-
-    The blur (a 2x2 mean) takes away the shuffle's checkerboard (Sugawara et al. 2018,
-    arXiv 1806.02658). Starts as nearest-neighbour enlargement (ICNR, arXiv 1707.02937).
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.expand = ConvReLU(inputs, outputs * 4, kernel=1)
-        weight = self.expand[0].weight
-        with torch.no_grad():
-            weight.copy_(weight[::4].repeat_interleave(4, 0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.pixel_shuffle(self.expand(x), 2)
-        return F.avg_pool2d(F.pad(x, (1, 0, 1, 0), mode="replicate"), 2, stride=1)
-
-
-class SelfAttention(nn.Module):
+class MultiHeadAttention(nn.Module):
     """Every place looks at every other: (N, C, H, W) to the same, gated to start at identity."""
 
     def __init__(self, channels: int, *, heads: int = 4) -> None:
@@ -70,7 +51,9 @@ class Decode(nn.Module):
 
     def __init__(self, coarse: int, skip: int, outputs: int) -> None:
         super().__init__()
-        self.up = Upsample(coarse, outputs)
+        expand = nn.Conv2d(coarse, 4 * outputs, 1, bias=False)
+        start_as_nearest(expand.weight)
+        self.up = ShuffleUp(nn.Sequential(expand, nn.BatchNorm2d(4 * outputs)))
         self.mix = ConvReLU(outputs + skip, outputs)
 
     def forward(self, coarse: Tensor, skip: Tensor) -> Tensor:
@@ -98,7 +81,7 @@ class Lite(nn.Module):
         self.encoder = EfficientNetLite(channels)
         self.middle = ConvReLU(deepest, widths[0], kernel=1)
         self.decode16 = Decode(widths[0], sixteenth, widths[0])
-        self.attention = SelfAttention(widths[0])
+        self.attention = MultiHeadAttention(widths[0])
         self.decode8 = Decode(widths[0], eighth, widths[1])
         self.decode4 = Decode(widths[1], quarter, widths[2])
         self.head = nn.Conv2d(widths[2], len(bins), 1)

@@ -21,6 +21,9 @@ from photochrom.networks.layers import (
 )
 from photochrom.networks.resnet import ResNet, resnet34, resnet101
 
+TO_RGB = 11
+"""Position of the last convolution, features to three channels, in `UNet.layers`."""
+
 
 class Stage(NamedTuple):
     """One step of the decoder: enlarge to `up` channels, join `skip` channels, convolve."""
@@ -84,7 +87,7 @@ class UNet(nn.Module):
         for block, skip in zip(decoder, reversed(skips), strict=True):
             x = block(x, skip)
         x = join(enlarge(x), picture)
-        return bound(to_rgb(refine(x)))  # type: ignore[no-any-return]
+        return bound(to_rgb(refine(x)))
 
 
 class DecoderBlock(nn.Module):
@@ -136,6 +139,9 @@ class Join(nn.Module):
     """Features (N, C, H, W), then the network's own input (N, 3, H, W), as (N, C + 3, H, W)."""
 
     def forward(self, x: Tensor, picture: Tensor) -> Tensor:
+        # parts of two memory formats would be joined in the slower one
+        if x.is_contiguous(memory_format=torch.channels_last):
+            picture = picture.contiguous(memory_format=torch.channels_last)
         return torch.cat([x, picture], dim=1)
 
 
@@ -148,7 +154,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         first, second, add = self.layers
-        return add(x, second(first(x)))  # type: ignore[no-any-return]
+        return add(x, second(first(x)))
 
 
 def _conv_relu(channels: int) -> nn.Sequential:

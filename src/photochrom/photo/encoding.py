@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from photochrom.errors import OutputError
 from photochrom.photo import xmp
-from photochrom.photo.metadata import described, profile_space, with_resolution
+from photochrom.photo.metadata import PREFIX, described, profile_space, with_resolution
 from photochrom.photo.packing import png_bytes, tiff_bytes
 from photochrom.photo.picture import Photo, Pixels, to_depth
 
@@ -31,6 +31,7 @@ _LONGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65535, "HEIF": 65535}
 _XMP_IN_JPEG, _EXIF_IN_JPEG = 65504, 65527  # 65535 less the length and the name in front
 
 
+_LOSSLESS = "Choose .png or .tif."
 _TOO_LONG = "the photograph's {} is too long for a JPEG and was left out; .png or .tif keep it"
 
 
@@ -56,14 +57,14 @@ def encode(
         provenance: facts for the XMP packet, such as version, model and settings; see `photo.xmp`.
 
     Raises:
-        OutputError: the picture is too large for the format.
+        OutputError: the picture is too large for the format, or its encoder failed.
         MissingExtra: HEIC without pillow-heif.
     """
     longest = max(photo.size)
     if longest > _LONGEST_SIDE.get(format, longest):
         raise OutputError(
             f"{format} holds {_LONGEST_SIDE[format]} pixels on a side, the picture has {longest}",
-            cure="Choose .png or .tif.",
+            cure=_LOSSLESS,
         )
     photo = _fitted(replace(photo, notes=()), format)
     if provenance is not None:
@@ -71,7 +72,10 @@ def encode(
         photo = replace(photo, metadata=replace(photo.metadata, xmp=packet))
     if format == "JPEG":
         photo = _short_enough(photo, provenance)
-    return Encoded(_ENCODERS[format](photo, quality, provenance or {}), photo.notes)
+    try:
+        return Encoded(_ENCODERS[format](photo, quality, provenance or {}), photo.notes)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"cannot be encoded as {format} ({error})", cure=_LOSSLESS) from error
 
 
 def _short_enough(photo: Photo, provenance: Mapping[str, str] | None) -> Photo:
@@ -139,17 +143,11 @@ def _saved(image: Image.Image, format: str, **options: Any) -> memoryview:
 
 def _jpeg(photo: Photo, quality: int, provenance: Mapping[str, str]) -> memoryview:
     kept = photo.metadata
-    options: dict[str, Any] = {"exif": kept.exif, "icc_profile": kept.icc, "xmp": kept.xmp}
-    dpi = None if kept.dpi is None else tuple(round(value) for value in kept.dpi)
-    return _saved(
-        image_of(photo),
-        "JPEG",
-        quality=quality,
-        subsampling="4:4:4",
-        optimize=True,
-        dpi=dpi,
-        **options,
-    )
+    options: dict[str, Any] = {"icc_profile": kept.icc, "xmp": kept.xmp}
+    options["exif"] = PREFIX + kept.exif if kept.exif else None
+    options["dpi"] = None if kept.dpi is None else tuple(round(value) for value in kept.dpi)
+    # Not optimize=True: Pillow's buffer is too small for it with grainy pictures of this quality.
+    return _saved(image_of(photo), "JPEG", quality=quality, subsampling="4:4:4", **options)
 
 
 def _webp(photo: Photo, quality: int, provenance: Mapping[str, str]) -> memoryview:

@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 from PIL import Image, TiffImagePlugin
 
-_PREFIX = b"Exif\0\0"
+PREFIX = b"Exif\0\0"
+"""In front of an EXIF block in JPEG."""
+
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
@@ -96,7 +98,7 @@ def _exif(image: Image.Image) -> bytes | None:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return _exif_of_tiff(image)
     raw = image.info.get("exif")
-    return bytes(raw).removeprefix(_PREFIX) or None if raw else None
+    return bytes(raw).removeprefix(PREFIX) or None if raw else None
 
 
 def _exif_of_tiff(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
@@ -104,7 +106,7 @@ def _exif_of_tiff(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
     try:
         kept = Image.Exif()
         kept.update(_descriptive(image.getexif()))
-        return kept.tobytes().removeprefix(_PREFIX) if len(kept) else None
+        return kept.tobytes().removeprefix(PREFIX) if len(kept) else None
     except Exception:  # as in `orientation`
         return None
 
@@ -138,7 +140,7 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     if _X_RESOLUTION in block:
         return exif or b""
     block[_X_RESOLUTION], block[_Y_RESOLUTION], block[_RESOLUTION_UNIT] = *dpi, 2
-    return block.tobytes().removeprefix(_PREFIX)
+    return block.tobytes().removeprefix(PREFIX)
 
 
 def upright_exif(exif: bytes, *, sideways: bool) -> bytes | None:

@@ -12,6 +12,7 @@ from photochrom.photo.deep import rawmode
 from photochrom.photo.metadata import profile_space
 from photochrom.photo.picture import Pixels, blocks
 
+_SMALL = 1 << 22  # pixels that may be copied as a whole
 _GREY = ("1", "L", "LA", "La")
 
 
@@ -56,9 +57,12 @@ def split(values: Pixels, mode: str = "") -> Planes:
 
 
 def to_array(image: Image.Image) -> Pixels:
-    """The pixels of a loaded or loadable image, copied strip by strip: once, not three times."""
+    """The pixels of an image; large ones strip by strip: copied once, not three times."""
     image.load()
     width, height = image.size
+    if width * height <= _SMALL:
+        values = np.array(image)
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
     first = np.asarray(image.crop((0, 0, width, 1)))
     values = np.empty((height, *first.shape[1:]), first.dtype.newbyteorder("="))
     for rows in blocks(height, width):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +58,9 @@ class Photo:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     @property
-    def depth(self) -> int:
-        """Bits per channel: 8 or 16."""
-        return self.pixels.dtype.itemsize * 8
+    def depth(self) -> Literal[8, 16]:
+        """Bits per channel."""
+        return 8 if self.pixels.dtype.itemsize == 1 else 16
 
     def luma(self) -> NDArray[np.float32]:
         """(H, W) float32 in [0, 1]: Rec. 601 luma of the gamma-coded values; grey as it is."""

@@ -61,13 +61,14 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
         MissingExtra: it is HEIC, and pillow-heif is not installed.
     """
     with opening(source, max_pixels=max_pixels) as (image, reopen):
+        lay = _lies(image)
         if reopen:
             notes = _about_frames(image)
             planes = _planes(image, reopen)
         else:
             notes = (_PILLOW_HAS_8_BIT,) if deep.is_deep(image) else ()
             planes = planes_of(image)
-        return _photo(image, planes, notes)
+        return _photo(image, planes, lay, notes)
 
 
 def metadata_of(source: Source) -> Metadata:
@@ -100,9 +101,9 @@ def opening(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Opened]
         name, file = _file(source, stack)
         head = file.read(512)
         stack.enter_context(_refusals(name, head))
-        stack.enter_context(_whole_pictures_only())
         image = stack.enter_context(opened(file, head))
         _refuse_bomb(image, max_pixels)
+        stack.enter_context(_own_settings(image.width * image.height))
         yield Opened(image, lambda: opened(file, head))
 
 
@@ -223,17 +224,23 @@ def _about_frames(image: Image.Image) -> tuple[str, ...]:
 
 
 @contextmanager
-def _whole_pictures_only() -> Iterator[None]:
-    """Somebody's ``LOAD_TRUNCATED_IMAGES = True`` would turn a cut file into a half-grey one."""
-    if not ImageFile.LOAD_TRUNCATED_IMAGES:
+def _own_settings(pixels: int) -> Iterator[None]:
+    """Pillow's global settings as they must be for `pixels` accepted pixels, put back afterwards.
+
+    Somebody's ``LOAD_TRUNCATED_IMAGES = True`` would turn a cut file into a half-grey picture, and
+    Pillow's own limit is not ours. Threads wait for each other only where one of the two is met.
+    """
+    lenient, limit = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+    if not lenient and (limit is None or pixels <= limit):
         yield
         return
     with _switch:
-        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        lenient, limit = ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS
+        ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = False, None
         try:
             yield
         finally:
-            ImageFile.LOAD_TRUNCATED_IMAGES = True
+            ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS = lenient, limit
 
 
 def _planes(image: Image.Image, reopen: Callable[[], ImageFile.ImageFile]) -> Planes:
@@ -250,13 +257,14 @@ def _planes(image: Image.Image, reopen: Callable[[], ImageFile.ImageFile]) -> Pl
     return replace(planes, mode=mode)
 
 
-def _photo(image: Image.Image, planes: Planes, notes: tuple[str, ...]) -> Photo:
-    """Turned upright; Pillow has turned TIFFs already and left their tag for `sideways`."""
+def _lies(image: Image.Image) -> bool:
+    """Whether a TIFF lies on its side; Pillow turns TIFFs itself, and then forgets how."""
+    return image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274, 1) in (5, 6, 7, 8)
+
+
+def _photo(image: Image.Image, planes: Planes, lay: bool, notes: tuple[str, ...]) -> Photo:
     turned = 1 if image.format == "TIFF" else orientation(image)
-    sideways = turned >= 5 or (
-        image.format == "TIFF" and getattr(image, "tag_v2", {}).get(274, 1) >= 5
-    )
-    kept = collect(image, sideways=sideways)
+    kept = collect(image, sideways=lay or turned >= 5)
     return Photo(
         pixels=turn(planes.pixels, turned),
         alpha=None if planes.alpha is None else turn(planes.alpha, turned),

@@ -54,8 +54,8 @@ def decode(data: bytes, short_side: int = SHORT_SIDE) -> Bytes | None:
         return None
     scale = short_side / min(rgb.size)
     if scale < 1:
-        size = tuple(max(short_side, round(side * scale)) for side in rgb.size)
-        rgb = rgb.resize(size, Image.Resampling.LANCZOS)
+        width, height = (max(short_side, round(side * scale)) for side in rgb.size)
+        rgb = rgb.resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(rgb)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,11 +22,15 @@ from photochrom.networks.lite import Lite
 from . import checkpoint
 from .chroma import GRID, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
 from .data import Bytes, Photographs, batch_at
+from .journal import Journal, matrix_peak, share_of_peak
 from .losses import FeatureLoss, coloured
 from .recipe import Recipe
+from .watch import Watch
 
 QUARTER = 4
 """The network's output is a quarter of its input in each direction."""
+REPORT = 50
+"""Steps between rows of figures."""
 
 
 def chroma_of(rgb: Bytes) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -75,7 +78,7 @@ class Trainer:
     feature: FeatureLoss | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.network = self.network.to(memory_format=torch.channels_last).train()
+        self.network = self.network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         if self.recipe.frozen_stages:
             self.network.encoder.freeze(self.recipe.frozen_stages)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -200,42 +203,40 @@ def open_run(recipe: Recipe, photographs: Photographs, folder: Path) -> Trainer:
     return trainer
 
 
-Say = Callable[[str], None]
-
-
 def run(
-    trainer: Trainer,
-    folder: Path,
-    *,
-    watch: Callable[[Trainer], dict[str, float]],
-    say: Say = print,
+    trainer: Trainer, folder: Path, *, watch: Watch | None, say: Callable[[str], None] = print
 ) -> None:
-    """Trains to the end of the recipe: checkpoints, watch points, a log line every 50 steps.
+    """Trains to the end of the recipe: checkpoints, watch points, figures every 50 steps.
 
-    ``log.jsonl`` in the run folder gets one row a line; ``watch`` returns figures for it.
+    Figures go to ``log.jsonl`` and TensorBoard in the run folder, contact sheets beside them.
+    ``of_peak`` is the share of the machine's bfloat16 matrix peak that the run uses.
     """
-    recipe, clock, crops, waited = trainer.recipe, time.perf_counter(), 0, trainer.step
-    sums: dict[str, float] = {}
+    recipe, journal, peak = trainer.recipe, Journal(folder), matrix_peak()
+    rows: list[dict[str, float]] = []
+    began = time.perf_counter()
     for losses in trainer.steps():
-        crops += recipe.phase_at(trainer.step - 1)[0].batch
-        sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
-        if trainer.step % 50 == 0:
-            count = trainer.step - waited
-            row = {name: round(value / count, 4) for name, value in sums.items()}
-            speed = crops / (time.perf_counter() - clock)
-            log(folder, {"step": trainer.step, **row, "crops_per_second": round(speed, 1)})
-            say(f"step {trainer.step}/{recipe.steps}  {row}  {speed:.1f} crops/s")
-            sums, crops, waited, clock = {}, 0, trainer.step, time.perf_counter()
-        if trainer.step % recipe.checkpoint == 0 or trainer.step == recipe.steps:
+        step, phase = trainer.step, recipe.phase_at(trainer.step - 1)[0]
+        rows.append(losses)
+        if step % REPORT == 0 or step == recipe.steps:
+            figures = {name: sum(row[name] for row in rows) / len(rows) for name in losses}
+            speed = len(rows) * phase.batch / (time.perf_counter() - began)
+            figures["crops_per_second"] = speed
+            figures["of_peak"] = share_of_peak(trainer.network, phase.size, speed, peak)
+            figures["rate"] = recipe.rate_at(step - 1)
+            journal.row(step, figures, group="train")
+            say(f"step {step}/{recipe.steps}  {described(figures)}")
+            rows, began = [], time.perf_counter()
+        if step % recipe.checkpoint == 0 or step == recipe.steps:
             trainer.save(folder)
-        if trainer.step % recipe.watch == 0 or trainer.step == recipe.steps:
-            figures = watch(trainer)
-            log(folder, {"step": trainer.step, **figures})
-            say(f"step {trainer.step}  " + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-            clock, crops = time.perf_counter(), 0
+        if watch and (step % recipe.watch == 0 or step == recipe.steps):
+            sheet = folder / f"sheet-{step:07d}.png"
+            watch.sheet(trainer.average, sheet)
+            figures = watch.measure(trainer.average)
+            journal.row(step, figures, group="val")
+            journal.picture(step, sheet)
+            say(f"step {step}  {described(figures)}")
 
 
-def log(folder: Path, row: dict[str, Any]) -> None:
-    """Appends a row to the run's ``log.jsonl``."""
-    with open(folder / "log.jsonl", "a") as file:
-        file.write(json.dumps(row) + "\n")
+def described(figures: dict[str, float]) -> str:
+    """Figures in a line."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())

@@ -72,8 +72,8 @@ def open_watch(source: Path, *, count: int = 100) -> Watch:
 def _fit(rgb: Bytes) -> Bytes:
     height, width = rgb.shape[:2]
     scale = SIDE / max(height, width)
-    size = tuple(max(32, 32 * round(side * scale / 32)) for side in (width, height))
-    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS))
+    columns, rows = (max(32, 32 * round(side * scale / 32)) for side in (width, height))
+    return np.asarray(Image.fromarray(rgb).resize((columns, rows), Image.Resampling.LANCZOS))
 
 
 @torch.no_grad()

@@ -1,0 +1,97 @@
+"""One picture after the other, whatever becomes of each."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from photochrom import photo
+from photochrom.cli.report import Outcome, told, trace
+from photochrom.colorizer import Result
+from photochrom.errors import AlreadyColored, PhotochromError
+from photochrom.photo.sniff import picture_format
+from photochrom.sources import Job, Source
+
+Work = Callable[[Path | IO[bytes], Path], Result]
+"""Colours a source into a target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How the pictures of a run are coloured."""
+
+    work: Work
+    force: bool
+    """Results of earlier runs are coloured anew."""
+    suffix: str | None
+    """Of the results, if one was asked for."""
+    named: bool
+    """The user named the result: leaving the picture as it is means that the run failed."""
+
+    def outcome(self, job: Job) -> Outcome:
+        """Colours one picture; what goes wrong with it is its outcome, not the run's."""
+        try:
+            if not self.force and _is_ours(job.source):
+                raise AlreadyColored(job.source.name)
+            return self._colored(job)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            outcome = failed(job.source.name, error)
+            spared = isinstance(error, AlreadyColored) and not self.named
+            return replace(outcome, status="skipped") if spared else outcome
+
+    def _colored(self, job: Job) -> Outcome:
+        content = job.source.open()
+        result = self.work(content, job.target) if job.target else self._piped(content)
+        return Outcome(
+            source=job.source.name,
+            status="ok",
+            target=str(job.target or "-"),
+            render_size=result.render_size,
+            seconds=round(result.seconds, 3),
+            model=result.model,
+            engine=result.engine,
+            notes=(*job.notes, *result.notes),
+        )
+
+    def _piped(self, content: Path | IO[bytes]) -> Result:
+        """To standard output: whole before its first byte goes out, in the picture's own format."""
+        suffix = self.suffix or _own_suffix(content)
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder, f"picture{suffix}")
+            result = self.work(content, target)
+            sys.stdout.buffer.write(target.read_bytes())
+            sys.stdout.buffer.flush()
+        return result
+
+
+def failed(source: str, error: Exception) -> Outcome:
+    """The outcome of a picture, or of an argument, that an error was raised about."""
+    trace(error)
+    what, cure = told(error, about=source)
+    return Outcome(source=source, status="failed", error=what, cure=cure)
+
+
+def _is_ours(source: Source) -> bool:
+    """Whether a picture is a result of an earlier run, under whatever name."""
+    if source.kind != "file":
+        return False
+    try:
+        return photo.provenance(source.path) is not None
+    except PhotochromError:
+        return False  # reading it will say what is wrong with it
+
+
+def _own_suffix(content: Path | IO[bytes]) -> str:
+    if isinstance(content, Path):
+        head = content.open("rb").read(64) if content.is_file() else b""
+    else:
+        head = content.read(64)
+        content.seek(0)
+    kind = picture_format(head)
+    return next((suffix for suffix, name in photo.FORMATS.items() if name == kind), ".png")
