@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Device = Literal["cpu", "cuda", "mps"]
+Precision = Literal["fp32", "bf16"]
 
 
 class Engine(Protocol):
@@ -18,10 +20,8 @@ class Engine(Protocol):
 
     name: str
     """onnx, openvino, torch or painted."""
-    device: str
-    """cpu, cuda or mps."""
-    precision: str
-    """fp32 or bf16."""
+    device: Device
+    precision: Precision
 
     def run(self, batch: Array) -> dict[str, Array]:
         """Network input (N, C, H, W) float32 to named outputs, each (N, K, h, w) float32.

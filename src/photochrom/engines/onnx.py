@@ -7,7 +7,7 @@ from pathlib import Path
 
 from photochrom.errors import WeightsError
 
-from . import Array
+from . import Array, Device, Precision
 from .failures import mapped, require
 
 
@@ -24,8 +24,8 @@ class OnnxEngine:
     """
 
     name = "onnx"
-    device = "cpu"
-    precision = "fp32"
+    device: Device = "cpu"
+    precision: Precision = "fp32"
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
         runtime = require("onnxruntime", self.name, extra="all")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import Array
+from . import Array, Device, Precision
 
 
 class PaintedEngine:
@@ -15,8 +15,8 @@ class PaintedEngine:
     """
 
     name = "painted"
-    device = "cpu"
-    precision = "fp32"
+    device: Device = "cpu"
+    precision: Precision = "fp32"
 
     def __init__(self, ab: tuple[float, float] = (20.0, 30.0)) -> None:
         self.ab = ab

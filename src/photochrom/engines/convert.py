@@ -1,0 +1,43 @@
+"""A model's ONNX file: its own, or one made from its weights once and kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import photochrom
+from photochrom.models import Model, home
+
+
+def onnx_file(model: Model) -> Path:
+    """The file that onnxruntime and OpenVINO open.
+
+    Published weights are converted when first asked for, which takes torch and half a minute;
+    the file is kept in ``PHOTOCHROM_HOME`` (``converted/``) and starts without torch from then on.
+
+    Raises:
+        MissingExtra: torch is needed and not installed.
+        WeightsError: the weights are damaged or of another network.
+    """
+    if model.path.suffix == ".onnx":
+        return model.path
+    name = f"{model.card.network}-{model.sha256[:16]}-{photochrom.__version__}.onnx"
+    path = home() / "converted" / name
+    if not path.exists():
+        _convert(model, path)
+    return path
+
+
+def _convert(model: Model, path: Path) -> None:
+    from .torch import network_of
+
+    network = network_of(model)
+    from photochrom.networks.export import export_network
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        export_network(network, part, facts={"network": model.card.network})
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
