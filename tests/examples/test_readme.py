@@ -25,9 +25,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_lines_colour_a_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_python_lines_colour_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "examples" / "01-lange-nipomo-1936.jpg", tmp_path / "old.jpg")
     monkeypatch.chdir(tmp_path)
     found: dict[str, Image.Image] = {}

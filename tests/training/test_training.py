@@ -229,6 +229,20 @@ def test_a_run_leaves_figures_sheets_and_tensorboard(
     assert said[-1].startswith("step 12  ciede2000")
 
 
+def test_what_was_trained_is_a_model_to_colour_with(
+    photographs: data.Photographs, tmp_path: Path
+) -> None:
+    import photochrom
+
+    trainer = loop.open_run(TINY, photographs, tmp_path)
+    path = loop.export(trainer, tmp_path)
+    colorizer = photochrom.load(path, engine="onnx")
+    colored = colorizer(Image.new("L", (64, 64), 128))
+    assert colorizer.model.card.name == "tiny"
+    assert colored.size == (64, 64)
+    assert checkpoint.latest(tmp_path) is None  # exporting is not saving
+
+
 def test_the_feature_loss_can_join_in(photographs: data.Photographs, tmp_path: Path) -> None:
     table = TINY.as_dict() | {"feature": 0.05}
     trainer = loop.open_run(recipe.parse(table), photographs, tmp_path)

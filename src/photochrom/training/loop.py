@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,10 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photochrom import color
+from photochrom import __version__, color
 from photochrom.errors import TrainingError
 from photochrom.networks.efficientnet import load_imagenet
-from photochrom.networks.lite import Lite
+from photochrom.networks.export import export_lite
+from photochrom.networks.lite import TEMPERATURE, Lite
 
 from . import checkpoint
 from .chroma import GRID, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
@@ -208,8 +211,8 @@ def run(
 ) -> None:
     """Trains to the end of the recipe: checkpoints, watch points, figures every 50 steps.
 
-    Figures go to ``log.jsonl`` and TensorBoard in the run folder, contact sheets beside them.
-    ``of_peak`` is the share of the machine's bfloat16 matrix peak that the run uses.
+    Figures go to ``log.jsonl`` and TensorBoard in the run folder, contact sheets beside them; at
+    the end the averaged weights are exported. ``of_peak`` is the share of the machine's bfloat16 matrix peak that the run uses.
     """
     recipe, journal, peak = trainer.recipe, Journal(folder), matrix_peak()
     rows: list[dict[str, float]] = []
@@ -235,6 +238,29 @@ def run(
             journal.row(step, figures, group="val")
             journal.picture(step, sheet)
             say(f"step {step}  {described(figures)}")
+    export(trainer, folder)
+
+
+def export(trainer: Trainer, folder: Path) -> Path:
+    """The averaged weights as ``<recipe's name>.onnx`` in the run folder: a model to colour with.
+
+    Raises:
+        EngineError: the file does not compute what torch computes; it is not kept.
+    """
+    path = folder / f"{trainer.recipe.name}.onnx"
+    part = path.with_suffix(".part")
+    facts = {
+        "name": trainer.recipe.name,
+        "version": __version__,
+        "steps": str(trainer.step),
+        "recipe": json.dumps(trainer.recipe.as_dict()),
+        "photographs": str(len(trainer.photographs)),
+        "temperature": str(TEMPERATURE),
+        "licence": "see MODEL_CARD.md",
+    }
+    export_lite(trainer.average, part, facts=facts)
+    os.replace(part, path)
+    return path
 
 
 def described(figures: dict[str, float]) -> str:
