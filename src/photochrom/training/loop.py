@@ -212,7 +212,8 @@ def run(
     """Trains to the end of the recipe: checkpoints, watch points, figures every 50 steps.
 
     Figures go to ``log.jsonl`` and TensorBoard in the run folder, contact sheets beside them; at
-    the end the averaged weights are exported. ``of_peak`` is the share of the machine's bfloat16 matrix peak that the run uses.
+    the end the averaged weights are exported. ``of_peak`` is the share of the machine's
+    bfloat16 matrix peak that the run uses.
     """
     recipe, journal, peak = trainer.recipe, Journal(folder), matrix_peak()
     rows: list[dict[str, float]] = []
