@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import photochrom
 from photochrom.models import Model, home
+
+FORM = 1
+"""Of the converted files: a step up when exporting changes, so that older ones are left alone."""
 
 
 def onnx_file(model: Model) -> Path:
@@ -21,7 +23,7 @@ def onnx_file(model: Model) -> Path:
     """
     if model.path.suffix == ".onnx":
         return model.path
-    name = f"{model.card.network}-{model.sha256[:16]}-{photochrom.__version__}.onnx"
+    name = f"{model.card.network}-{model.sha256[:16]}-{FORM}.onnx"
     path = home() / "converted" / name
     if not path.exists():
         _convert(model, path)

@@ -122,14 +122,14 @@ def lite_from_onnx(path: str | os.PathLike[str]) -> Lite:
     try:
         initialisers = onnx.load(path).graph.initializer
     except Exception as error:  # protobuf's errors have no public root
-        raise WeightsError(f"not an ONNX file ({_first_line(error)})", file=path) from None
+        raise WeightsError(f"not an ONNX file ({_one_line(error)})", file=path) from None
     arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in initialisers}
     weights = {key: torch.from_numpy(values.astype(np.float32)) for key, values in arrays.items()}
     try:
         network = _shaped_like(weights)
         network.load_state_dict(weights | _counters(network), assign=True)
     except (KeyError, RuntimeError) as error:
-        raise WeightsError(f"not a 'lite' network ({_first_line(error)})", file=path) from None
+        raise WeightsError(f"not a 'lite' network ({_one_line(error)})", file=path) from None
     return network.eval()
 
 
@@ -236,8 +236,8 @@ def _add_facts(path: Path, facts: Mapping[str, str]) -> None:
         file.write(more.SerializeToString())
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _onnx() -> Any:

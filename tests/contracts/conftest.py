@@ -1,0 +1,50 @@
+"""Models with made-up weights, as the files that engines open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from photochrom.models import Model, cards
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Converted files and verdicts of the tests stay among the tests."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PHOTOCHROM_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """``lite`` with random weights and 40 bins, exported."""
+    export = pytest.importorskip("photochrom.networks.export")
+    path = tmp_path_factory.mktemp("lite") / "lite.onnx"
+    export.export_lite(random_lite(), path, facts={"name": "lite", "licence": "none"})
+    return Model(cards()["lite"], path)
+
+
+def random_lite(bins: int = 40, channels: int = 1):  # noqa: ANN201
+    """A network whose every part matters to the output: norms, gate and head are not at rest."""
+    import torch
+    from torch import nn
+
+    from photochrom.networks.lite import Lite
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        grid = torch.cartesian_prod(torch.arange(-60, 70, 20), torch.arange(-60, 70, 20))
+        network = Lite(grid[:bins], channels=channels).eval()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.running_mean, -0.1, 0.1)
+                nn.init.uniform_(module.running_var, 0.5, 1.5)
+                nn.init.uniform_(module.weight, 0.8, 1.2)
+                nn.init.uniform_(module.bias, -0.1, 0.1)
+        nn.init.constant_(network.attention.gate, 0.5)
+        nn.init.normal_(network.head.weight, 0, 0.3)
+    return network
