@@ -61,7 +61,7 @@ def _filtered(values: NDArray[np.uint16]) -> Iterator[bytes]:
         yield lines.tobytes()
 
 
-def tiff_bytes(values: NDArray[Any], tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytes:
+def tiff_bytes(values: NDArray[Any], tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytearray:
     """A little-endian TIFF: (H, W, C), C = 1 to 4 for grey, grey + alpha, RGB, RGBA.
 
     Deflate with horizontal differencing (TIFF 6.0, sections 6, 14, 18; Supplement 2).
@@ -87,4 +87,8 @@ def tiff_bytes(values: NDArray[Any], tags: TiffImagePlugin.ImageFileDirectory_v2
     tags.tagtype.update({273: 4, 279: 4})
     for tag, value in layout.items():
         tags[tag] = value
-    return b"".join([b"II*\0\x08\0\0\0", tags.tobytes(8), *strips])
+    whole = bytearray(b"II*\0\x08\0\0\0" + tags.tobytes(8))
+    strips.reverse()
+    while strips:  # let go of one by one: a large photograph is not held twice
+        whole += strips.pop()
+    return whole
