@@ -76,11 +76,11 @@ def test_safetensors_is_read_in_the_networks_order_with_its_facts(tmp_path):
         key: value.half() if value.is_floating_point() else value
         for key, value in published("deep").items()
     }
-    convert(save(halves, tmp_path / "in.pth"), tmp_path / "out.safetensors", {"licence": "MIT"})
+    convert(save(halves, tmp_path / "in.pth"), tmp_path / "out.safetensors")
     found = read(tmp_path / "out.safetensors")
     assert (found.network, found.layout) == ("deep", "safetensors")
     assert list(found.weights) == list(halves)
-    assert found.metadata["licence"] == "MIT"
+    assert found.metadata["network"] == "deep"
 
 
 # Conversion
@@ -88,14 +88,13 @@ def test_safetensors_is_read_in_the_networks_order_with_its_facts(tmp_path):
 
 def test_conversion_keeps_every_value_and_says_where_it_came_from(tmp_path):
     source = save({"model": small(), "opt": optimiser()}, tmp_path / "in.pth")
-    convert(source, tmp_path / "out.safetensors", {"model": "mine"})
+    convert(source, tmp_path / "out.safetensors")
     found = read(tmp_path / "out.safetensors")
     torch.testing.assert_close(found.weights, small(), rtol=0, atol=0)
     assert found.metadata == {
         "format": "pt",
         "network": "lite",
         "source_sha256": read(source).sha256,
-        "model": "mine",
     }
 
 
@@ -103,9 +102,9 @@ def test_conversion_leaves_an_existing_file_alone_unless_asked(tmp_path):
     source, target = save(small(), tmp_path / "in.pth"), tmp_path / "out.safetensors"
     target.write_text("precious")
     with pytest.raises(OutputError, match="already exists"):
-        convert(source, target, {})
+        convert(source, target)
     assert target.read_text() == "precious"
-    convert(source, target, {}, overwrite=True)
+    convert(source, target, overwrite=True)
     assert read(target).network == "lite"
     assert sorted(os.listdir(tmp_path)) == ["in.pth", "out.safetensors"]
 
@@ -118,14 +117,14 @@ def test_conversion_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
     source = save(small(), tmp_path / "in.pth")
     with pytest.raises(OutputError, match="No space left"):
-        convert(source, tmp_path / "out.safetensors", {})
+        convert(source, tmp_path / "out.safetensors")
     assert os.listdir(tmp_path) == ["in.pth"]
 
 
 def test_conversion_into_a_missing_folder_says_so(tmp_path):
     source = save(small(), tmp_path / "in.pth")
     with pytest.raises(OutputError, match="No such file or directory"):
-        convert(source, tmp_path / "nowhere" / "out.safetensors", {})
+        convert(source, tmp_path / "nowhere" / "out.safetensors")
 
 
 # Pickles that want more than tensors

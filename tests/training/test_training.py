@@ -247,3 +247,16 @@ def test_the_feature_loss_can_join_in(photographs: data.Photographs, tmp_path: P
     table = TINY.as_dict() | {"feature": 0.05}
     trainer = loop.open_run(recipe.parse(table), photographs, tmp_path)
     assert next(trainer.steps())["feature"] > 0
+
+
+def test_a_checkpoint_that_fails_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path, 4, {"data": {"shares": torch.ones(2)}}, {})
+    assert not list(tmp_path.iterdir())

@@ -22,6 +22,7 @@ from photochrom.errors import MissingExtra, OutputError, WeightsError
 from photochrom.networks.critic import critic
 from photochrom.networks.disguise import looks_like
 from photochrom.networks.unet import deep, wide
+from photochrom.whole import written_whole
 
 NetworkName = Literal["deep", "wide", "critic", "lite"]
 Layout = Literal["bare", "with optimiser", "safetensors"]
@@ -88,16 +89,16 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
 def convert(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    facts: Mapping[str, str],
     *,
     overwrite: bool = False,
 ) -> None:
     """Write a weight file anew as safetensors, whole or not at all.
 
+    Its metadata are the source's own, the network's name and the source's sha256.
+
     Args:
         source: any file that `read` reads.
         target: the safetensors file to write.
-        facts: metadata to add to the source's own, the network's name and the source's sha256.
         overwrite: replace an existing target.
 
     Raises:
@@ -110,29 +111,17 @@ def convert(
     found = read(source)
     own = {"format": "pt", "network": found.network, "source_sha256": found.sha256}
     weights = {key: value.contiguous() for key, value in found.weights.items()}
-    metadata = found.metadata | own | dict(facts)
+    metadata = found.metadata | own
     safetensors = _safetensors()
     try:
-        _write_whole(target, lambda part: safetensors.torch.save_file(weights, part, metadata))
+        with written_whole(target) as part:
+            safetensors.torch.save_file(weights, part, metadata)
     except (OSError, safetensors.SafetensorError) as fault:
         raise OutputError(
             f"cannot be written ({getattr(fault, 'strerror', None) or fault})",
             file=target,
             cure="Choose a folder that you may write to and that has room.",
         ) from fault
-
-
-def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file beside the target, then put it in its place in one step."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.touch()
-        write(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _kind(path: Path) -> Literal["torch", "safetensors"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from photochrom.errors import TrainingError
 from photochrom.networks.efficientnet import load_imagenet
 from photochrom.networks.export import export_lite
 from photochrom.networks.lite import TEMPERATURE, Lite
+from photochrom.whole import written_whole
 
 from . import checkpoint
 from .chroma import GRID, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
@@ -249,7 +249,6 @@ def export(trainer: Trainer, folder: Path) -> Path:
         EngineError: the file does not compute what torch computes; it is not kept.
     """
     path = folder / f"{trainer.recipe.name}.onnx"
-    part = path.with_suffix(".part")
     facts = {
         "name": trainer.recipe.name,
         "version": __version__,
@@ -259,8 +258,8 @@ def export(trainer: Trainer, folder: Path) -> Path:
         "temperature": str(TEMPERATURE),
         "licence": "see MODEL_CARD.md",
     }
-    export_lite(trainer.average, part, facts=facts)
-    os.replace(part, path)
+    with written_whole(path) as part:
+        export_lite(trainer.average, part, facts=facts)
     return path
 
 
