@@ -20,14 +20,19 @@ def test_the_file_appears_at_the_end_and_not_before(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def write_half(path: Path, fault: type[BaseException]) -> None:
+    with written_whole(path) as part:
+        part.write_text("half")
+        raise fault
+
+
 @pytest.mark.parametrize("fault", [OSError, KeyboardInterrupt])
 def test_a_failure_leaves_what_was_there_and_nothing_else(
     tmp_path: Path, fault: type[BaseException]
 ) -> None:
     path = tmp_path / "notes"
     path.write_text("precious")
-    with pytest.raises(fault), written_whole(path) as part:
-        part.write_text("half")
-        raise fault
+    with pytest.raises(fault):
+        write_half(path, fault)
     assert path.read_text() == "precious"
     assert list(tmp_path.iterdir()) == [path]
