@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from photochrom.errors import TrainingError
 from photochrom.networks.lite import Lite
 from photochrom.training import checkpoint, chroma, data, loop, losses, recipe, watch
 
+TINY = recipe.read("tiny")
 RED, GREEN = (230, 90, 80), (20, 90, 30)
 
 
@@ -42,8 +45,78 @@ def test_a_corrupt_file_is_skipped_and_named(photographs: data.Photographs) -> N
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no pictures found"):
+    with pytest.raises(TrainingError, match="no pictures in it"):
         data.open_photographs([tmp_path], tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", ["00.png", "nowhere"])
+def test_what_is_neither_folder_nor_shard_is_an_error(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    for opened in (lambda p: data.open_photographs([p], tmp_path), watch.open_watch):
+        with pytest.raises(TrainingError, match=f"{name}.*neither a folder nor a tar file"):
+            opened(folder / name)
+
+
+def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    for opened in (lambda p: data.open_photographs([p], tmp_path / "cache"), watch.open_watch):
+        with pytest.raises(TrainingError, match="none of its pictures can be read"):
+            opened(tmp_path)
+
+
+def test_grey_photographs_are_refused(tmp_path: Path) -> None:
+    Image.linear_gradient("L").save(tmp_path / "grey.png")
+    found = data.open_photographs([tmp_path], tmp_path / "cache")
+    with pytest.raises(TrainingError, match="the photographs are grey"):
+        loop.open_run(TINY, found, tmp_path / "run")
+
+
+def test_a_shard_shows_what_its_folder_shows(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        tar.add(folder, "set")
+    shard = data.open_photographs([tmp_path / "shard.tar"], tmp_path / "cache")
+    whole = data.open_photographs([folder], tmp_path / "cache")
+    assert np.array_equal(shard.pixels, whole.pixels)
+    assert shard.skipped == ("set/broken.jpg",)
+
+
+def test_few_files_are_in_memory_at_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading stops for decoding: no file is asked for before those before it are decoded."""
+    read, decoded, ahead = [], [], []
+
+    def noted(found: data.pictures.Photographs) -> Iterator[tuple[str, bytes]]:
+        for name, content in contents(found):
+            read.append(name)
+            ahead.append(len(read) - len(decoded))
+            yield name, content
+
+    def decode_noted(content: bytes) -> data.Bytes | None:
+        decoded.append(None)
+        return decode(content)
+
+    contents, decode = data.contents, data.decode
+    monkeypatch.setattr(data, "CHUNK", 8)
+    monkeypatch.setattr(data, "contents", noted)
+    monkeypatch.setattr(data, "decode", decode_noted)
+    assert len(data.open_photographs([folder], tmp_path)) == 40
+    assert max(ahead) == 8
+
+
+def test_photographs_are_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.new("RGB", (40, 24), RED).save(tmp_path / "a.jpg", exif=exif)
+    assert data.decode((tmp_path / "a.jpg").read_bytes()).shape == (40, 24, 3)
+
+
+def test_sixteen_bits_are_reduced_and_not_clipped(tmp_path: Path) -> None:
+    levels = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    rgb = data.decode((tmp_path / "deep.png").read_bytes())
+    assert np.array_equal(rgb[..., 0].ravel(), np.arange(256))
 
 
 def test_the_crop_at_a_position_is_always_the_same(photographs: data.Photographs) -> None:
@@ -123,9 +196,6 @@ def test_the_training_lab_agrees_with_the_products() -> None:
     lab = torch.from_numpy(color.rgb_to_lab(rgb)).permute(2, 0, 1)[None]
     back = losses.lab_to_rgb(lab[:, :1], lab[:, 1:])[0].permute(1, 2, 0).numpy()
     assert np.abs(back - rgb).max() < 1e-3
-
-
-TINY = recipe.read("tiny")
 
 
 def run(home: Path, photographs: data.Photographs, *, stop: int | None = None) -> loop.Trainer:

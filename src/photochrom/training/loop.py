@@ -23,7 +23,7 @@ from photochrom.networks.lite import TEMPERATURE, Lite
 from photochrom.whole import written_whole
 
 from . import checkpoint
-from .chroma import GRID, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
+from .chroma import GRID, NEAREST, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
 from .data import Bytes, Photographs, batch_at
 from .journal import Journal, matrix_peak, share_of_peak
 from .losses import FeatureLoss, coloured
@@ -52,7 +52,11 @@ def tensors_of(rgb: Bytes) -> tuple[Tensor, Tensor]:
 
 
 def measure_bins(photographs: Photographs, *, sample: int = 4000) -> tuple[Tensor, Tensor]:
-    """Chroma bins and their shares over a fixed sample of the photographs."""
+    """Chroma bins and their shares over a fixed sample of the photographs.
+
+    Raises:
+        TrainingError: the photographs are grey.
+    """
     numbers = np.linspace(0, len(photographs) - 1, min(sample, len(photographs))).astype(int)
     rows = []
     for number in numbers:
@@ -60,6 +64,11 @@ def measure_bins(photographs: Photographs, *, sample: int = 4000) -> tuple[Tenso
         h, w = (side // QUARTER * QUARTER for side in rgb.shape[:2])
         rows.append(chroma_of(rgb[None, :h, :w]).reshape(-1, 2)[::3])
     bins, shares = count_bins(np.concatenate(rows))
+    if len(bins) < NEAREST:
+        raise TrainingError(
+            f"the photographs are grey: {len(bins)} chroma bins, at least {NEAREST} are needed",
+            cure="Train on photographs in colour.",
+        )
     return torch.from_numpy(bins), torch.from_numpy(shares)
 
 
