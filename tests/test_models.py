@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -141,6 +142,16 @@ def test_own_weights_under_a_models_name_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / cards()["artistic"].file
     path.write_bytes(b"tuned further")
     Model(cards()["artistic"], path).check("deep")
+
+
+def test_a_file_is_hashed_once(tmp_path: Path) -> None:
+    """Seen from outside: a change that hides behind size and time goes unnoticed."""
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"one")
+    first, state = Model(cards()["stable"], path).sha256, path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert Model(cards()["stable"], path).sha256 == first
 
 
 def test_a_file_is_hashed_again_when_it_has_changed(tmp_path: Path) -> None:
