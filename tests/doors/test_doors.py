@@ -20,7 +20,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 CORE = {
     *("errors", "color", "photo", "upsample", "render", "exact", "marks", "sheet", "colorizer"),
-    *("models", "quality", "sources", "fetch"),
+    *("models", "quality", "sources", "fetch", "whole"),
 }
 PROTOCOL = "engines.__init__"
 ARROWS: dict[str, set[str]] = {
@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "models": {"core", "networks"},
     "__init__": {"core", "engines"},
     "engines": {"core", "engines", "networks"},
-    "networks": {"errors", "networks"},
+    "networks": {"errors", "networks", "whole"},
     "training": {"core", "networks", "training"},
     "bench": {"core", "engines", "networks", "bench"},
     "cli": {"core", "engines", "networks", "training", "bench", "cli", "__init__"},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -60,11 +61,11 @@ def generator(
         if found.skipped:
             say(f"{len(found.skipped)} files could not be read: {found.skipped[0]} ...")
         held_out = watch.open_watch(val) if val else None
-        try:
-            loop.run(trainer, run, watch=held_out, say=say)
-        except KeyboardInterrupt:
-            say(f"interrupted at step {trainer.step}; the same command goes on from {run}")
-            raise
+        with _interrupt_waits() as interrupted:
+            loop.run(trainer, run, watch=held_out, say=say, stop=interrupted)
+        if interrupted():
+            say(f"interrupted, saved at step {trainer.step}; the same command goes on from there")
+            raise KeyboardInterrupt
 
 
 def _paths(names: list[str]) -> list[Path]:
@@ -76,6 +77,24 @@ def _paths(names: list[str]) -> list[Path]:
             raise TrainingError("nothing has such a name", file=name, cure="Check the pattern.")
         paths += map(Path, found)
     return paths
+
+
+@contextmanager
+def _interrupt_waits() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the step's end, or what is saved would be half a step; a second does not."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        say("interrupted: saving after this step")
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def convert(
     with _torch_needed():
         from photochrom.networks import checkpoint
 
-        checkpoint.convert(source, target, {}, overwrite=overwrite)
+        checkpoint.convert(source, target, overwrite=overwrite)
     print(target)
 
 
