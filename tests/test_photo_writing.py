@@ -103,6 +103,33 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
     assert read(path).metadata.icc is None
 
 
+DAMAGED = b"II*\0\x08\0\0\0" + b"\x01\0" + b"\x0f\x01\x02\0\xff\xff\0\0\xff\xff\xff\x7f" + b"\0" * 4
+"""A maker's name that lies behind the end of the block."""
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    "exif", [DAMAGED, b"II*\0\xff\xff\xff\x7f", b"XX", b"II*\0\x08\0\0\0\x09\0"]
+)
+def test_damaged_exif_does_not_keep_a_picture_from_being_written(
+    tmp_path: Path, photo: Photo, suffix: str, exif: bytes
+) -> None:
+    skip_without_heif(suffix)
+    kept = Metadata(exif=exif, dpi=(300.0, 300.0))
+    path, notes = write(tmp_path / f"a{suffix}", Photo(photo.pixels, metadata=kept))
+    assert read(path).size == photo.size
+    assert set(notes) <= {"the photograph's EXIF is damaged and was left out"} or any(
+        note.startswith("Pillow warns: ") for note in notes
+    )
+    if exif == b"XX" and suffix in (".tif", ".avif", ".webp"):
+        assert "the photograph's EXIF is damaged and was left out" in notes
+
+
+def test_a_long_name_of_many_bytes(tmp_path: Path, photo: Photo) -> None:
+    path, _ = write(tmp_path / ("\u5199" * 83 + ".png"), photo)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_same_photo_gives_the_same_bytes(tmp_path: Path, photo: Photo) -> None:
     for suffix in (".jpg", ".png", ".tif", ".webp"):
         one = write(tmp_path / f"1{suffix}", photo, provenance=FACTS).path.read_bytes()

@@ -20,7 +20,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 
 CORE = {
     *("errors", "color", "photo", "upsample", "render", "exact", "marks", "sheet", "colorizer"),
-    *("models", "quality", "sources", "fetch"),
+    *("models", "quality", "settings", "draft", "sources", "fetch"),
 }
 PROTOCOL = "engines.__init__"
 ARROWS: dict[str, set[str]] = {

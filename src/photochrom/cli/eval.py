@@ -38,9 +38,9 @@ def evaluate(
         list[str] | None,
         Option(metavar="NAME|FILE", help="A model or weight file; given twice, the two compared."),
     ] = None,
-    every: Annotated[int, Option(metavar="N", help="Take one photograph in N.")] = 1,
+    every: Annotated[int, Option(metavar="N", min=1, help="Take one photograph in N.")] = 1,
     size: Annotated[int, Option(metavar="PX", help="Longer side they are reduced to.")] = 256,
-    limit: Annotated[int | None, Option(metavar="N", help="Take the first N of them.")] = None,
+    limit: Annotated[int | None, Option(metavar="N", min=1, help="Take the first N.")] = None,
     render_factor: RenderFactor = "auto",
     render_size: RenderSize = "auto",
     engine: Engine = "auto",
@@ -49,13 +49,17 @@ def evaluate(
     output: Annotated[
         Path | None, Option("--output", "-o", metavar="FILE", help="Write the JSON to a file.")
     ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace that file.")] = False,
 ) -> None:
     """Measure how near to the truth the colours are, on photographs turned grey.
 
     The baseline is the grey picture under the same lightness. Intervals are 95 % bootstrap.
     """
+    from photochrom.photo.storing import refuse_taken, store
     from photochrom.quality.evaluate import pictures
 
+    if output:
+        refuse_taken(output, overwrite=overwrite)
     models = model or ["lite"]
     if len(models) > 2:
         raise SettingsError("two models are compared, not more", cure="Give --model twice at most.")
@@ -68,9 +72,7 @@ def evaluate(
         reports.append(_measure(colorizer, photographs, size=size, render_size=chosen))
     text = _as_json(reports)
     if output:
-        from photochrom.photo.storing import store
-
-        store(output, text.encode(), overwrite=True)
+        store(output, text.encode(), overwrite=overwrite)
     if machine:
         print(text)
     else:
