@@ -257,9 +257,3 @@ def test_exif_that_cannot_be_followed_is_left_out_and_that_is_said() -> None:
     photo = read(saved(Image.new("L", (4, 4)), "PNG", exif=b"II*\0\xff\xff\xff\x7f"))
     assert photo.metadata.exif is None
     assert "the photograph's EXIF is damaged and was left out" in photo.notes
-
-
-def test_pillows_warnings_are_notes() -> None:
-    data = saved(Image.new("L", (4, 4)), "TIFF")
-    cut = data.replace((4).to_bytes(2, "little") + b"\x01\x01", b"\x04\0\x01\x01")
-    assert read(cut).size == (4, 4)

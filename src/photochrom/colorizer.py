@@ -178,7 +178,7 @@ class Colorizer:
             seconds=time.perf_counter() - began,
             model=self.model.card.name,
             engine=self.engine.name,
-            notes=(*after.notes, *written.notes),
+            notes=tuple(dict.fromkeys((*after.notes, *written.notes))),
         )
 
     def _colored(self, before: Photo, settings: Settings) -> tuple[Photo, int]:
