@@ -106,10 +106,18 @@ class TestEval:
         assert main([*given, "--model", "lite", "--model", "lite"]) == 0
         assert "painted minus painted" in capsys.readouterr().out
 
+    def test_a_note_is_told_once(
+        self, photographs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["eval", "--data", str(photographs), "--engine", "painted", "--json"]
+        assert main([*given, "--render-size", "200"]) == 0
+        assert capsys.readouterr().err.count("render size 192 instead of 200") == 1
+
     def test_wrong_usage(self, photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["eval"]) == 2
         assert main(["eval", "--data", str(photographs), "--every", "0"]) == 2
         assert main(["eval", "--data", str(photographs), "--limit", "-1"]) == 2
+        assert main(["eval", "--data", str(photographs), "--render-size", "5"]) == 2
         assert main(["eval", "--data", "none", "--engine", "painted"]) == 1
         assert "neither a folder nor a tar file" in capsys.readouterr().err
 

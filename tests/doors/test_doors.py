@@ -19,8 +19,9 @@ ROOT = Path(photochrom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 CORE = {
+    *("settings", "draft"),
     *("errors", "color", "photo", "upsample", "render", "exact", "marks", "sheet", "colorizer"),
-    *("models", "quality", "settings", "draft", "sources", "fetch"),
+    *("models", "quality", "sources", "fetch"),
 }
 PROTOCOL = "engines.__init__"
 ARROWS: dict[str, set[str]] = {

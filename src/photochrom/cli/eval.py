@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -23,11 +23,13 @@ from photochrom.cli.report import say
 from photochrom.errors import SettingsError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from rich.table import Table
 
     from photochrom.colorizer import Colorizer
     from photochrom.quality.evaluate import Photographs
     from photochrom.quality.report import Report
+    from photochrom.settings import Settings
 
 
 def evaluate(
@@ -57,6 +59,7 @@ def evaluate(
     """
     from photochrom.photo.storing import refuse_taken, store
     from photochrom.quality.evaluate import pictures
+    from photochrom.settings import Settings
 
     if output:
         refuse_taken(output, overwrite=overwrite)
@@ -64,12 +67,12 @@ def evaluate(
     if len(models) > 2:
         raise SettingsError("two models are compared, not more", cure="Give --model twice at most.")
     photographs = _first(pictures(data, every=every), limit)
-    chosen = chosen_size(render_factor, render_size)
+    settings = Settings(render_size=chosen_size(render_factor, render_size))
     reports = []
     for name in models:
         colorizer = open_colorizer(name, engine=engine, device=device)
         say(f"{described(colorizer)}, on {len(photographs)} photographs")
-        reports.append(_measure(colorizer, photographs, size=size, render_size=chosen))
+        reports.append(_measure(colorizer, photographs, size=size, settings=settings))
     text = _as_json(reports)
     if output:
         store(output, text.encode(), overwrite=overwrite)
@@ -84,12 +87,20 @@ def _first(photographs: Photographs, limit: int | None) -> Photographs:
 
 
 def _measure(
-    colorizer: Colorizer, photographs: Photographs, *, size: int, render_size: int | Literal["auto"]
+    colorizer: Colorizer, photographs: Photographs, *, size: int, settings: Settings
 ) -> Report:
     from rich.console import Console
     from rich.progress import track
 
+    from photochrom import photo
     from photochrom.quality.evaluate import evaluate
+
+    notes: dict[str, None] = {}
+
+    def colorized(images: Sequence[Image]) -> list[Image]:
+        done = colorizer.colorize([photo.read(one) for one in images], settings)
+        notes.update((note, None) for one in done for note in one.notes)
+        return [photo.to_image(one) for one in done]
 
     console = Console(stderr=True)
     shown = track(photographs, "", console=console, transient=True, disable=not console.is_terminal)
@@ -97,13 +108,14 @@ def _measure(
         "model": colorizer.model.card.name,
         "weights": colorizer.model.sha256,
         "engine": f"{colorizer.engine.name} {colorizer.engine.precision} {colorizer.engine.device}",
-        "render_size": render_size,
+        "render_size": settings.render_size,
         "data": photographs.path.name,
         "photographs": len(photographs),
     }
-    return evaluate(
-        lambda images: colorizer(images, render_size=render_size), shown, size=size, facts=facts
-    )
+    report = evaluate(colorized, shown, size=size, facts=facts)
+    for note in notes:  # once, not for each photograph
+        say(note)
+    return report
 
 
 def _as_json(reports: Sequence[Report]) -> str:
