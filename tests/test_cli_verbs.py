@@ -41,8 +41,17 @@ class TestWeights:
     ) -> None:
         assert main(["weights", "list"]) == 0
         text = capsys.readouterr().out
-        assert all(name in text for name in ("lite", "artistic", "stable", "video"))
-        assert "home/weights" in text
+        *models, last = text.splitlines()
+        assert [line.split()[0] for line in models] == ["lite", "artistic", "stable", "video"]
+        assert max(len(line) for line in models) <= 100
+        assert models[1].endswith("needs ColorizeArtistic_gen.pth")
+        assert "home/weights" in last
+
+    def test_what_is_converted_is_named_safetensors(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["weights", "convert", "a.pth", "b.pth"]) == 2
+        assert "'b.pth' is not named .safetensors" in capsys.readouterr().err
 
     def test_a_missing_model_is_one_line_with_its_cure(
         self, capsys: pytest.CaptureFixture[str]
@@ -81,6 +90,9 @@ class TestEval:
         figures = json.loads(Path("figures.json").read_text())
         assert figures["counts"]["measured"] == 4
         assert figures["facts"]["model"] == "painted"
+        assert main([*given, "-o", "figures.json"]) == 1
+        assert "already exists" in capsys.readouterr().err
+        assert main([*given, "-o", "figures.json", "--overwrite"]) == 0
         assert figures["summary"]["ciede2000"]["low"] <= figures["summary"]["ciede2000"]["high"]
 
     def test_two_models_are_compared_on_the_same_photographs(
@@ -94,9 +106,18 @@ class TestEval:
         assert main([*given, "--model", "lite", "--model", "lite"]) == 0
         assert "painted minus painted" in capsys.readouterr().out
 
+    def test_a_note_is_told_once(
+        self, photographs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["eval", "--data", str(photographs), "--engine", "painted", "--json"]
+        assert main([*given, "--render-size", "200"]) == 0
+        assert capsys.readouterr().err.count("render size 192 instead of 200") == 1
+
     def test_wrong_usage(self, photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["eval"]) == 2
         assert main(["eval", "--data", str(photographs), "--every", "0"]) == 2
+        assert main(["eval", "--data", str(photographs), "--limit", "-1"]) == 2
+        assert main(["eval", "--data", str(photographs), "--render-size", "5"]) == 2
         assert main(["eval", "--data", "none", "--engine", "painted"]) == 1
         assert "neither a folder nor a tar file" in capsys.readouterr().err
 

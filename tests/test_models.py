@@ -14,6 +14,7 @@ import pytest
 from photochrom import models
 from photochrom.errors import SettingsError, WeightsError
 from photochrom.models import Model, cards, find
+from photochrom.settings import Settings
 
 SOURCE = Path(models.__file__).resolve().parents[2]
 
@@ -58,9 +59,10 @@ def test_the_originals_are_square_and_lite_keeps_the_shape() -> None:
     assert cards()["lite"].network_size((1500, 1000), 256) == (256, 160)
 
 
-def test_a_render_size_out_of_range_is_refused() -> None:
+@pytest.mark.parametrize("size", [5, 15, 4097])
+def test_a_render_size_out_of_range_is_refused(size: int) -> None:
     with pytest.raises(SettingsError, match="16 to 4096"):
-        cards()["lite"].network_size((100, 100), 5000)
+        Settings(render_size=size)
 
 
 def test_the_published_sums_are_those_of_the_reference(shared: Path) -> None:

@@ -237,7 +237,7 @@ def _unfolded(
 def picture(folder: Path, *, engine: str, size: str) -> Row:
     """A JPEG of 1500 x 1000 to a JPEG in colour, decoding and encoding included, warm."""
     import photochrom
-    from photochrom.colorizer import Settings
+    from photochrom.settings import Settings
 
     source, colorizer = _photograph(folder), photochrom.load("lite", engine=engine)
     settings = Settings(render_size="auto" if size == "auto" else int(size))

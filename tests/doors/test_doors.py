@@ -19,6 +19,7 @@ ROOT = Path(photochrom.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 CORE = {
+    *("settings", "draft"),
     *("errors", "color", "photo", "upsample", "render", "exact", "marks", "sheet", "colorizer"),
     *("models", "quality", "sources", "fetch", "whole"),
 }

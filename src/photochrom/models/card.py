@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom import color
-from photochrom.errors import SettingsError
 
 Array = NDArray[np.float32]
 
@@ -45,23 +44,15 @@ class Card:
     bundled: bool = False
 
     def network_size(self, size: tuple[int, int], render_size: int) -> tuple[int, int]:
-        """Width and height at which the network sees a picture of ``size`` (width, height).
-
-        Raises:
-            SettingsError: the render size is out of range.
-        """
-        if not SMALLEST <= render_size <= LARGEST:
-            raise SettingsError(
-                f"render size {render_size} is not within {SMALLEST} to {LARGEST} pixels",
-                cure=f"DeOldify's render factors 7 to 45 are {7 * FACTOR} to {45 * FACTOR} pixels.",
-            )
+        """Width and height at which the network sees a picture of ``size`` (width, height)."""
         if self.fit == "square":
-            side = self._round(render_size)
+            side = self.rounded(render_size)
             return side, side
         scale = render_size / max(size)
-        return self._round(size[0] * scale), self._round(size[1] * scale)
+        return self.rounded(size[0] * scale), self.rounded(size[1] * scale)
 
-    def _round(self, side: float) -> int:
+    def rounded(self, side: float) -> int:
+        """The nearest side that the network takes."""
         return max(1, round(side / self.multiple)) * self.multiple
 
     def prepare(self, luma: Array) -> Array:
