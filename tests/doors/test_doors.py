@@ -206,19 +206,10 @@ def public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, bool]]
             yield from public(node.body, f"{prefix}{node.name}.")
 
 
-DOCUMENTED = {
-    name.rpartition(".")[2]
-    for path in MODULES
-    for name, told in public(ast.parse(path.read_text()).body)
-    if told
-}
-
-
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_what_is_public_is_documented(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree) or not tree.body
     bare = [name for name, told in public(tree.body) if not told]
-    # A method may be documented where it is promised: in a protocol, a base class, torch.
-    methods = {name for name in bare if "." in name and name.split(".")[1] in DOCUMENTED}
-    assert [name for name in bare if name not in methods and not name.endswith(".forward")] == []
+    # torch documents forward
+    assert [name for name in bare if not name.endswith(".forward")] == []
