@@ -61,7 +61,7 @@ def test_the_originals_are_square_and_lite_keeps_the_shape() -> None:
 
 @pytest.mark.parametrize("size", [5, 15, 4097])
 def test_a_render_size_out_of_range_is_refused(size: int) -> None:
-    with pytest.raises(SettingsError, match="16 to 4096"):
+    with pytest.raises(SettingsError, match="16 to 1024"):
         Settings(render_size=size)
 
 

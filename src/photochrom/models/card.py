@@ -18,8 +18,8 @@ Array = NDArray[np.float32]
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
 
-SMALLEST, LARGEST = 16, 4096
-"""Render sizes that make sense, in pixels."""
+SMALLEST, LARGEST = 16, 1024
+"""Render sizes that make sense, in pixels: attention's memory grows with the fourth power."""
 FACTOR = 16
 """Pixels of render size per unit of DeOldify's render factor."""
 

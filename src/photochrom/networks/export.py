@@ -192,6 +192,7 @@ def _pictures(channels: int, height: int, width: int | None = None) -> Tensor:
 
 def _gap(path: Path, network: nn.Module, example: Tensor) -> float:
     """The largest difference between the file's outputs and the network's."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as engines.onnx does
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
