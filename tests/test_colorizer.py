@@ -372,3 +372,17 @@ def test_a_contact_sheet_of_a_thin_picture_at_the_largest_size(
 def test_neighbours_stay_within_the_sizes_that_make_sense() -> None:
     assert sheet.neighbours([64], 32) == [64, 96]
     assert sheet.neighbours([4096], 32) == [3072, 4096]
+
+
+def test_a_photograph_is_never_replaced_by_its_own_result(
+    colorizer: Colorizer, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.png"
+    ramp(40, 30).save(path)
+    before = path.read_bytes()
+    (tmp_path / "link.png").symlink_to(path)
+    with path.open("rb") as file:
+        for source, target in ((path, path), (path, tmp_path / "link.png"), (file, path)):
+            with pytest.raises(OutputError, match="source and target are one file"):
+                colorizer.colorize_file(source, target, overwrite=True)
+    assert path.read_bytes() == before
