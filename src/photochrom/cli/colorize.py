@@ -133,7 +133,8 @@ def colorize(
 
     with RunReport(len(jobs) + len(found.faults), machine=json) as report:
         if found.results:
-            report.note(f"{found.results} results of earlier runs left out")
+            noun = "result" if found.results == 1 else "results"
+            report.note(f"{found.results} {noun} of earlier runs left out")
         for fault in found.faults:
             report.add(failed(fault.file or "", fault))
         if jobs:

@@ -39,6 +39,8 @@ def info(
     path = find(file).path if file in cards() else Path(file)
     facts = _onnx_facts(path) if path.suffix == ".onnx" else _checkpoint_facts(path)
     for name, value in facts.items():
+        if name.startswith("probe."):  # pictures that engines check themselves with
+            continue
         # Stored pictures and arrays are for programs.
         print(f"{name + ':':<10}{value if len(value) <= LONGEST else f'({len(value)} characters)'}")
 
