@@ -224,3 +224,28 @@ def test_an_address_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_empty_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("") == 1
     assert "error: an empty name. " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")
+@pytest.mark.parametrize(
+    "arguments", [["good.png"], ["good.png", "-o", "-"], ["good.png", "--json"]]
+)
+def test_a_full_standard_output(folder: Path, arguments: list[str]) -> None:
+    done = process(*arguments, limit="exec >/dev/full")
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if not line.startswith("model ")]
+    assert len(said) == 1
+    assert "standard output: the disk is full. " in said[0]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")
+def test_a_list_to_a_full_disk(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(photochrom.__file__).parents[1])}
+    command = [sys.executable, "-m", "photochrom", "weights", "list"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("the disk is full. Free some space, or write elsewhere.\n")
+    assert len(done.stderr.splitlines()) == 1

@@ -182,5 +182,7 @@ def _suffix(format: str | None, known: Mapping[str, str]) -> str | None:
 def _check_standard_output(*, json: bool) -> None:
     if json:
         raise SettingsError("--json and the picture both want standard output")
+    if sys.stdout is None:
+        raise SettingsError("standard output is closed", cure="Name a file with -o.")
     if sys.stdout.isatty():
         raise SettingsError("a picture does not go to a terminal", cure="Name a file with -o.")
