@@ -138,6 +138,20 @@ class TestEval:
         assert main([*given, "--model", "lite", "--model", "lite"]) == 0
         assert "painted minus painted" in capsys.readouterr().out
 
+    def test_its_own_results_are_left_out(
+        self, photographs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["--engine", "painted", "--force"]
+        assert main([str(photographs / "0.png"), "-o", str(photographs / "x.jpg"), *given]) == 0
+        assert main([str(photographs / "0.png"), "-o", "made/", *given]) == 0
+        capsys.readouterr()
+        assert main(["eval", "--data", str(photographs), "--engine", "painted", "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert "1 result of photochrom left out" in err
+        assert json.loads(out)["counts"]["measured"] == 6
+        assert main(["eval", "--data", "made", "--engine", "painted"]) == 1
+        assert "holds nothing but results of photochrom" in capsys.readouterr().err
+
     def test_a_note_is_told_once(
         self, photographs: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
