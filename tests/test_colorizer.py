@@ -386,3 +386,15 @@ def test_a_photograph_is_never_replaced_by_its_own_result(
             with pytest.raises(OutputError, match="source and target are one file"):
                 colorizer.colorize_file(source, target, overwrite=True)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("tint", "noted"), [((1, 1, 1), False), ((1, 0.99, 0.97), False), ((1, 0.85, 0.65), True)]
+)
+def test_a_tint_that_is_replaced_is_said(
+    colorizer: Colorizer, tmp_path: Path, tint: tuple[float, ...], noted: bool
+) -> None:
+    toned = np.asarray(ramp(80, 60))[..., None] * np.array(tint)
+    Image.fromarray(toned.astype(np.uint8)).save(tmp_path / "old.png")
+    done = colorizer.colorize_file(tmp_path / "old.png", tmp_path / "new.png")
+    assert ("its tint was taken for toning and replaced" in done.notes) is noted

@@ -160,8 +160,11 @@ class Colorizer:
         _refuse_itself(name, target)
         photo.writable(target, overwrite=overwrite)
         before = photo.read(source, max_pixels=max_pixels)
-        if not force and (before.is_colored() or read_facts(before.metadata.xmp)):
+        colored = before.is_colored()
+        if not force and (colored or read_facts(before.metadata.xmp)):
             raise AlreadyColored(name)
+        if not colored and before.is_tinted():
+            before = before.with_notes("its tint was taken for toning and replaced")
         if settings.exact:
             before = _as_original(source, before, max_pixels)
         after, size = (self._sheet if contact_sheet else self._colored)(before, settings)
