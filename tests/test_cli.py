@@ -104,7 +104,7 @@ class TestColorize:
         run("scans", "-o", "colour")
         run("scans")
         done = run(".", "-r", "--json")
-        assert "1 results of earlier runs left out" in done.err
+        assert "1 result of earlier runs left out" in done.err
         assert [(row["source"], row["status"]) for row in done.rows[:-1]] == [
             ("colour/a.jpg", "skipped"),
             ("scans/a.jpg", "failed"),
