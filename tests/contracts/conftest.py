@@ -28,7 +28,7 @@ def lite(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model(cards()["lite"], path)
 
 
-def random_lite(bins: int = 40, channels: int = 1):  # noqa: ANN201
+def random_lite(bins: int = 40, channels: int = 1):
     """A network whose every part matters to the output: norms, gate and head are not at rest."""
     import torch
     from torch import nn

@@ -49,7 +49,7 @@ class Kind:
     odd_answer: Array
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="session", params=MODELS)
 def kind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kind]:
@@ -62,8 +62,9 @@ def kind(
     odd = input_of(model, *ODD[network], 0)
     yield Kind(model, batch, odd, *reference(model, batch, odd))
     if network != "lite":  # up to two gigabytes with the converted file
+        converted = onnx_file(model)
         model.path.unlink()
-        onnx_file(model).unlink()
+        converted.unlink()
 
 
 @pytest.fixture(scope="module", params=WAYS)
