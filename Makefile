@@ -16,8 +16,8 @@ demo: $(VENV)/plain
 setup: $(VENV)/all $(PLAIN)/plain
 
 test: setup
-	$(VENV)/bin/python -m pytest
-	$(PLAIN)/bin/python -m pytest -m plain
+	$(VENV)/bin/python -m pytest -m "not slow"
+	$(PLAIN)/bin/python -m pytest -m "plain and not slow"
 
 test-slow: setup
 	$(VENV)/bin/python -m pytest -m slow
@@ -38,7 +38,7 @@ $(VENV)/plain: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(VENV)/bin/python $(PIP) "torch==2.13.0"
+	$(VENV)/bin/python $(PIP) torch
 	$(VENV)/bin/python $(PIP) -e ".[dev]"
 	@touch $@ $(VENV)/plain
 

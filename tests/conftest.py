@@ -15,6 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 collect_ignore = [] if find_spec("torch") else ["training", "networks"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing is read from, or left in, the folder of whoever runs the tests."""
+    os.environ["PHOTOCHROM_HOME"] = str(tmp_path_factory.mktemp("home"))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference material beside the repository; without it the test is left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from PIL import Image
 
 import photochrom
 from photochrom.cli import main
+from photochrom.cli.report import RunReport
 
 pytestmark = pytest.mark.plain
 
@@ -201,12 +203,29 @@ class TestJson:
         assert done.rows[1]["notes"] == ["named x-2.jpg: a/x.jpg has x.jpg"]
         assert "painted" in done.rows[2]["notes"][0]
 
-    def test_a_run_that_cannot_begin_says_why(self, run: Run) -> None:
+    @pytest.mark.usefixtures("run")
+    def test_a_run_that_cannot_begin_says_why(self, capsys: pytest.CaptureFixture[str]) -> None:
         grey("a.jpg")
-        done = run("a.jpg", "--json", "--model", "nobody")
-        assert done.code == 0  # the painted engine has no weights to look for
-        grey("b.jpg")
-        assert main(["b.jpg", "--json", "--model", "nobody"]) == 1
+        for engine in ("painted", "onnx"):
+            code = main(["a.jpg", "--json", "--model", "nobody", "--engine", engine])
+            done = Done(code, *capsys.readouterr())
+            assert done.code == 1
+            assert "error: there is no model or weight file 'nobody'" in done.err
+            (summary,) = done.rows
+            assert (summary["event"], summary["ok"]) == ("summary", 0)
+            assert "no model or weight file 'nobody'" in summary["error"]
+            assert "Models are lite" in summary["cure"]
+        assert files() == ["a.jpg"]
+
+    def test_a_fault_of_the_system_is_in_the_summary(self) -> None:
+        ours = io.StringIO()
+        with (
+            contextlib.redirect_stdout(ours),
+            contextlib.suppress(OSError),
+            RunReport(1, machine=True),
+        ):
+            raise OSError("the weights' disk is gone")
+        assert "disk is gone" in json.loads(ours.getvalue())["error"]
 
 
 class TestUsage:
@@ -217,7 +236,11 @@ class TestUsage:
             ("old.jpg", "--render-factor", "46"),
             ("old.jpg", "--render-factor", "20", "--render-size", "320"),
             ("old.jpg", "--saturation", "-1"),
-            ("old.jpg", "--device", "abacus"),
+            ("old.jpg", "--render-size", "5"),
+            ("old.jpg", "--exact"),
+            ("old.jpg", "--no-post-process", "--strength", "0.5"),
+            ("old.jpg", "--max-pixels", "0"),
+            ("old.jpg", "--max-pixels", "nan"),
             ("old.jpg", "--format", "docx"),
             ("old.jpg", "--no-such-option"),
             ("old.jpg", "other.jpg", "-o", "new.jpg"),
@@ -236,6 +259,16 @@ class TestUsage:
         assert "rror: " in done.err
         assert files() == ["old.jpg"]
         assert Path("old.jpg").read_bytes() == before
+
+    @pytest.mark.parametrize("option", ["--device", "--engine"])
+    @pytest.mark.usefixtures("run")
+    def test_an_unknown_engine_or_device(
+        self, option: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        grey("old.jpg")
+        Path("weights.onnx").write_bytes(b"")
+        assert main(["old.jpg", "--model", "weights.onnx", option, "abacus"]) == 2
+        assert f"there is no {option[2:]} 'abacus'" in capsys.readouterr().err
 
     def test_alone_it_says_what_it_is_for(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main([]) == 0
@@ -275,6 +308,16 @@ class TestInfo:
 
 
 class TestStreams:
+    def test_the_installed_program(self, tmp_path: Path) -> None:
+        program = Path(sys.executable).with_name("photochrom")
+        if not program.exists():
+            pytest.skip("photochrom is not installed here, its source is tested")
+        grey(str(tmp_path / "old.jpg"))
+        command = [program, "old.jpg", "none.jpg", "--engine", "painted"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (1, "old.color.jpg\n")
+        assert "error: none.jpg: does not exist." in done.stderr
+
     def test_standard_input_to_standard_output(self, tmp_path: Path) -> None:
         picture = grey(str(tmp_path / "old.jpg")).read_bytes()
         with start("-", stdin=subprocess.PIPE, cwd=tmp_path) as process:
@@ -283,6 +326,15 @@ class TestStreams:
         with Image.open(io.BytesIO(out)) as image:
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (60, 40))
         assert files_in(tmp_path) == ["old.jpg"]
+
+    def test_a_picture_that_is_waited_for_and_not_made_is_a_failure(self, tmp_path: Path) -> None:
+        hues = np.full((40, 60, 3), (0, 200, 200), np.uint8)
+        hues[..., 0] = np.arange(60) * 4
+        Image.fromarray(hues, "HSV").convert("RGB").save(tmp_path / "new.png")
+        with start("-", stdin=subprocess.PIPE, cwd=tmp_path) as process:
+            out, err = process.communicate((tmp_path / "new.png").read_bytes())
+        assert (process.returncode, out) == (1, b"")
+        assert b"error: -: " in err
 
     def test_standard_input_that_is_no_picture(self, tmp_path: Path) -> None:
         with start("-", stdin=subprocess.PIPE, cwd=tmp_path) as process:

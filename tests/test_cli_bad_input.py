@@ -115,7 +115,9 @@ def test_one_line_with_file_and_cure_and_the_other_file_done(
 
 def test_the_limit_on_pixels_is_the_users(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("good.png", "--max-pixels", "0.002") == 1
-    assert "megapixels" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "megapixels" in said
+    assert "--max-pixels" in said
     assert run("good.png", "--max-pixels", "0.0024") == 0
 
 

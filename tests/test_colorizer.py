@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,19 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from photochrom import photo
-from photochrom.colorizer import (
-    Colorizer,
-    Draft,
-    Settings,
-    most_agreed,
-    size_of_factor,
-)
+from photochrom import photo, sheet
+from photochrom.colorizer import Colorizer
+from photochrom.draft import Draft, most_agreed
 from photochrom.engines import Array
 from photochrom.engines.painted import PaintedEngine
-from photochrom.errors import AlreadyColored, OutOfMemory, OutputError, SettingsError
+from photochrom.errors import AlreadyColored, MissingExtra, OutOfMemory, OutputError, SettingsError
 from photochrom.models import Model, cards
 from photochrom.models.card import Card
+from photochrom.settings import Settings, size_of_factor
 
 pytestmark = pytest.mark.plain
 
@@ -131,9 +129,51 @@ class Cramped(PaintedEngine):
 def test_out_of_memory_lowers_the_size_and_says_so(weights: Path) -> None:
     colorizer = Colorizer(Model(cards()["lite"], weights), Cramped(160 * 160))
     draft = colorizer.draft(photo.read(ramp(300, 300)), Settings(render_size=256))
-    assert draft.render_size == 144  # three quarters, twice
+    assert draft.render_size == 128  # three quarters, twice, as the network takes it
     assert draft.notes[0].startswith("not enough memory at render size 256")
     assert np.ptp(draft.render().pixels.astype(int), axis=2).max() > 20  # and not grey
+
+
+class Narrow(Cramped):
+    """An engine with memory for one picture at a time."""
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        if len(batch) > 1:
+            raise OutOfMemory("no memory")
+        return super().run(batch)
+
+
+def test_a_batch_that_does_not_fit_goes_one_by_one_at_its_size(weights: Path) -> None:
+    colorizer = Colorizer(Model(cards()["lite"], weights), Narrow(10**6))
+    photos = [photo.read(ramp(90, 60)) for _ in range(3)]
+    drafts = colorizer.drafts(photos, Settings(render_size=256, strict=True))
+    assert [draft.render_size for draft in drafts] == [256] * 3
+    assert not any(draft.notes for draft in drafts)
+
+
+def test_what_was_changed_is_never_silent(
+    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    colorizer = Colorizer(Model(cards()["lite"], weights), Cramped(160 * 160))
+    picture = ramp(300, 300)
+    colorizer(picture, render_size=256)
+    assert [record.name for record in caplog.records] == ["photochrom"] * 2
+    assert caplog.messages[0].startswith("not enough memory at render size 256")
+    (one,) = colorizer.colorize([photo.read(picture)], Settings(render_size=256))
+    assert one.notes == tuple(caplog.messages)
+    picture.save(tmp_path / "old.png")
+    result = colorizer.colorize_file(
+        tmp_path / "old.png", tmp_path / "new.png", settings=Settings(render_size=256)
+    )
+    assert result.notes == one.notes
+
+
+def test_the_render_size_that_is_told_is_the_one_that_was_used(weights: Path) -> None:
+    engine = Cramped(10**6)
+    colorizer = Colorizer(Model(cards()["lite"], weights), engine)
+    draft = colorizer.draft(photo.read(ramp(300, 300)), Settings(render_size=200))
+    assert draft.render_size == 192 == engine.asked[0][-1]
+    assert "render size 192 instead of 200" in draft.notes[0]
 
 
 def test_out_of_memory_is_an_error_if_strict_or_hopeless(weights: Path) -> None:
@@ -196,11 +236,15 @@ def test_exact_is_refused_for_lite(colorizer: Colorizer) -> None:
         {"strength": 1.1},
         {"render_size": "large"},
         {"render_size": 5},
+        {"exact": True, "strength": 0.5},
+        {"exact": True, "saturation": 2.0},
+        {"post_process": False, "strength": 0.5},
+        {"post_process": False, "saturation": 2.0},
     ],
 )
-def test_a_senseless_setting_is_named(colorizer: Colorizer, wrong: dict[str, object]) -> None:
+def test_a_senseless_setting_is_named(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        colorizer(ramp(40, 30), **wrong)
+        Settings(**wrong)
 
 
 def test_render_factors_are_sixteenths() -> None:
@@ -221,3 +265,110 @@ def test_cards_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         cards()["lite"].name = "other"  # type: ignore[misc]
     assert isinstance(cards()["video"], Card)
+
+
+def test_a_path_is_not_taken_for_a_list(colorizer: Colorizer) -> None:
+    for wrong in ("old.jpg", Path("old.jpg"), ["old.jpg"]):
+        with pytest.raises(TypeError, match="colorize_file takes paths"):
+            colorizer(wrong)  # type: ignore[arg-type]
+
+
+class Echo(PaintedEngine):
+    """Answers with the grey picture that it got, as DeOldify's networks answer."""
+
+    def run(self, batch: Array) -> dict[str, Array]:
+        return {"rgb": batch}
+
+
+@pytest.fixture
+def original(weights: Path) -> Colorizer:
+    return Colorizer(Model(cards()["artistic"], weights), Echo())
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("compare", [False, True])
+def test_exact_mode_turns_nothing_and_says_so(
+    original: Colorizer, tmp_path: Path, orientation: int, compare: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    ramp(60, 40).save(tmp_path / "old.jpg", exif=exif)
+    settings = Settings(exact=True, render_size=112)
+    result = original.colorize_file(
+        tmp_path / "old.jpg", tmp_path / "new.png", settings=settings, compare=compare
+    )
+    assert any("not turned upright" in note for note in result.notes) == (orientation != 1)
+    with Image.open(tmp_path / "new.png") as image:
+        assert image.height == 40
+        assert image.getexif().get(0x0112, 1) == 1
+
+
+def test_what_exact_mode_and_comparisons_lose_is_said(
+    original: Colorizer, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    deep = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    alpha = np.full((48, 64), 40000, np.uint16)
+    photo.write(tmp_path / "deep.png", photo.Photo(deep, alpha))
+    lost = {"16-bit values were reduced to 8 bit", "the transparency was left out"}
+    exact = original.colorize_file(
+        tmp_path / "deep.png", tmp_path / "exact.png", settings=Settings(exact=True)
+    )
+    compared = colorizer.colorize_file(
+        tmp_path / "deep.png", tmp_path / "compared.png", compare=True
+    )
+    assert set(exact.notes) == set(compared.notes) == lost
+
+
+def test_the_networks_own_picture_keeps_the_photographs_depth(colorizer: Colorizer) -> None:
+    deep = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    (raw,) = colorizer.colorize([photo.Photo(deep)], Settings(post_process=False))
+    assert raw.depth == 16
+    assert len(np.unique(raw.pixels)) > 1000
+
+
+def test_a_result_is_known_again_whatever_it_comes_from(
+    colorizer: Colorizer, tmp_path: Path
+) -> None:
+    ramp(40, 30).save(tmp_path / "old.png")
+    colorizer.colorize_file(
+        tmp_path / "old.png", tmp_path / "grey.png", settings=Settings(strength=0)
+    )
+    with (tmp_path / "grey.png").open("rb") as file, pytest.raises(AlreadyColored):
+        colorizer.colorize_file(file, tmp_path / "again.png")
+
+
+def test_what_cannot_be_written_is_refused_before_the_network_runs(
+    colorizer: Colorizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp(40, 30).save(tmp_path / "old.png")
+    colorizer.engine.run = None  # type: ignore[assignment]
+    with pytest.raises(OutputError, match="not written here"):
+        colorizer.colorize_file(tmp_path / "old.png", tmp_path / "new.bmp")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(MissingExtra, match="heif"):
+        colorizer.colorize_file(tmp_path / "old.png", tmp_path / "new.heic")
+
+
+def test_a_contact_sheet_is_not_compared(colorizer: Colorizer, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="exclude each other"):
+        colorizer.colorize_file("none.png", tmp_path / "b.png", compare=True, contact_sheet=True)
+
+
+def test_a_contact_sheet_of_a_thin_picture_at_the_largest_size(
+    colorizer: Colorizer, tmp_path: Path
+) -> None:
+    ramp(300, 3).save(tmp_path / "thin.png")
+    result = colorizer.colorize_file(
+        tmp_path / "thin.png",
+        tmp_path / "sheet.png",
+        settings=Settings(render_size=1024),
+        contact_sheet=True,
+    )
+    assert result.render_size == 1024
+    with Image.open(tmp_path / "sheet.png") as page:
+        assert page.height > sheet.NARROWEST
+
+
+def test_neighbours_stay_within_the_sizes_that_make_sense() -> None:
+    assert sheet.neighbours([64], 32) == [64, 96]
+    assert sheet.neighbours([1024], 32) == [768, 1024]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from photochrom import exact
+from photochrom.errors import InputError
 
 pytestmark = pytest.mark.plain
 
@@ -34,6 +35,11 @@ def test_all_nine_recorded_cases_are_there() -> None:
 
 def test_opening(case: dict[str, np.ndarray]) -> None:
     np.testing.assert_array_equal(exact.open_as_original(str(case["file"])), case["rgb"])
+
+
+def test_opening_keeps_to_the_limit_on_pixels() -> None:
+    with pytest.raises(InputError, match="megapixels"):
+        exact.open_as_original(Image.new("L", (20, 10)), max_pixels=199)
 
 
 def test_square(case: dict[str, np.ndarray]) -> None:

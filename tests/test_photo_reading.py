@@ -221,16 +221,6 @@ def test_the_thumbnail_from_before_the_colours_is_unlinked() -> None:
     assert photo.metadata.exif == raw
 
 
-def test_luma_is_rec_601_and_grey_as_is() -> None:
-    rgb = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
-    luma = Photo(rgb).luma()
-    assert luma.dtype == np.float32
-    assert luma[0].tolist() == pytest.approx([0.299, 0.587, 0.114, 1.0], abs=1e-6)
-    assert Photo(rgb.astype(np.uint16) * 257).luma() == pytest.approx(luma, abs=1e-6)
-    assert Photo(rgb[..., 0]).luma()[0].tolist() == [1, 0, 0, 1]
-    assert luma.max() <= 1
-
-
 def test_first_frame_of_an_animation_and_it_is_said() -> None:
     frames = [Image.fromarray(np.full((5, 5), level, np.uint8)) for level in (10, 90, 200)]
     data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -253,9 +243,7 @@ def test_sources_of_every_kind(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (3, 30000), (30000, 3)])
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF"])
 def test_odd_shapes(format: str, shape: tuple[int, int]) -> None:
-    photo = read(saved(Image.fromarray(noise(*shape)), format))
-    assert photo.size == shape[::-1]
-    assert photo.luma().shape == shape
+    assert read(saved(Image.fromarray(noise(*shape)), format)).size == shape[::-1]
 
 
 def test_pillows_settings_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,3 +251,9 @@ def test_pillows_settings_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     assert read(saved(Image.fromarray(noise(9, 9)), "PNG")).size == (9, 9)
     assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == (10, True)
+
+
+def test_exif_that_cannot_be_followed_is_left_out_and_that_is_said() -> None:
+    photo = read(saved(Image.new("L", (4, 4)), "PNG", exif=b"II*\0\xff\xff\xff\x7f"))
+    assert photo.metadata.exif is None
+    assert "the photograph's EXIF is damaged and was left out" in photo.notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,46 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
         "the GRAY colour profile does not fit RGB pixels and was left out",
     ]
     assert read(path).metadata.icc is None
+
+
+def exif_of(tag: int, kind: int, count: int, value: bytes) -> bytes:
+    """An EXIF block of one entry (TIFF 6.0, section 2)."""
+    entry = struct.pack("<HHL", tag, kind, count) + value
+    return b"II*\0\x08\0\0\0\x01\0" + entry + b"\0" * 4
+
+
+LEFT_OUT = "the photograph's EXIF is damaged and was left out"
+DAMAGED = {
+    "no TIFF header": b"XX",
+    "a title that is a fraction": exif_of(270, 5, 1, b"\1\0\0\0"),
+    "a title that is a float": exif_of(270, 11, 1, b"\xff" * 4),
+}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("exif", DAMAGED.values(), ids=DAMAGED)
+def test_damaged_exif_is_left_out_and_that_is_said(
+    tmp_path: Path, photo: Photo, suffix: str, exif: bytes
+) -> None:
+    skip_without_heif(suffix)
+    kept = Metadata(exif=exif, dpi=(300.0, 300.0))
+    path, notes = write(tmp_path / f"a{suffix}", Photo(photo.pixels, metadata=kept))
+    assert read(path).size == photo.size
+    assert notes == (() if suffix in (".jpg", ".png") else (LEFT_OUT,))  # those keep it as it is
+
+
+def test_pillows_warnings_are_notes(tmp_path: Path, photo: Photo) -> None:
+    behind = exif_of(0x010F, 2, 0xFFFF, b"\xff\xff\xff\x7f")
+    kept = Metadata(exif=behind)
+    path, notes = write(tmp_path / "a.tif", Photo(photo.pixels, metadata=kept))
+    assert notes == ("Pillow warns: Tag data larger than file. Skipping tag 271",)
+    path, _ = write(tmp_path / "a.png", Photo(photo.pixels, metadata=kept))
+    assert read(path).notes == notes
+
+
+def test_a_long_name_of_many_bytes(tmp_path: Path, photo: Photo) -> None:
+    path, _ = write(tmp_path / ("\u5199" * 83 + ".png"), photo)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_same_photo_gives_the_same_bytes(tmp_path: Path, photo: Photo) -> None:

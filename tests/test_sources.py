@@ -145,6 +145,10 @@ class TestPlan:
         assert targets(jobs) == ["out/a.jpg", "out/a-2.jpg"]
         assert jobs[1].notes == ("named a-2.jpg: scans/a.jpg has a.jpg",)
 
+    def test_a_hidden_file_stays_hidden(self) -> None:
+        jobs = plan([Source("a/.x.jpg"), Source("b/.x.jpg")], "out/")
+        assert targets(jobs) == ["out/.x.jpg", "out/.x-2.jpg"]
+
     def test_two_formats_of_one_name(self) -> None:
         both = [Source("x.jpg"), Source("x.png"), Source("x.gif")]
         assert targets(plan(both)) == ["x.color.jpg", "x.color.png", "x-2.color.png"]

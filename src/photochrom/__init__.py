@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from photochrom.errors import PhotochromError
 
 if TYPE_CHECKING:
-    from photochrom.colorizer import Colorizer, Draft, Result, Settings
+    from photochrom.colorizer import Colorizer, Result
+    from photochrom.draft import Draft
     from photochrom.photo import Photo
+    from photochrom.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -30,10 +32,10 @@ __all__ = [
 
 _HOMES = {
     "Colorizer": "photochrom.colorizer",
-    "Draft": "photochrom.colorizer",
+    "Draft": "photochrom.draft",
     "Photo": "photochrom.photo",
     "Result": "photochrom.colorizer",
-    "Settings": "photochrom.colorizer",
+    "Settings": "photochrom.settings",
 }
 
 

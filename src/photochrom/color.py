@@ -169,11 +169,6 @@ def lab_to_difference(luma: Array, ab: Array, *, steps: int = 5) -> Array:
     return fit_gamut(luma, difference(colour))
 
 
-def difference_to_lab_ab(luma: Array, chroma: Array) -> Array:
-    """Lab a and b (2, H, W) of luma (H, W) joined with chroma (2, H, W)."""
-    return np.moveaxis(rgb_to_lab(join(luma, chroma))[..., 1:], -1, 0)
-
-
 def _lab_roots(lightness: Array, a: Array, b: Array) -> Array:
     """The cube roots (..., 3) of XYZ relative to white."""
     y = (lightness + 16) * np.float32(1 / 116)

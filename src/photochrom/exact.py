@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.photo.reading import Source, opening
+from photochrom.photo.reading import MAX_PIXELS, Source, opening
 
 Array8 = NDArray[np.uint8]
 Array32 = NDArray[np.float32]
@@ -29,7 +29,7 @@ _BITS = 22  # of the resize weights' fractions
 _BLOCK = 1 << 20  # values worked on at a time
 
 
-def open_as_original(source: Source) -> Array8:
+def open_as_original(source: Source, *, max_pixels: int = MAX_PIXELS) -> Array8:
     """(H, W, 3) uint8 as the original opens a picture.
 
     EXIF orientation and ICC profile are ignored, alpha is dropped, 16-bit grey is clipped at 255.
@@ -37,7 +37,7 @@ def open_as_original(source: Source) -> Array8:
     Raises:
         InputError, MissingExtra: as `photo.read`.
     """
-    with opening(source) as (image, _):
+    with opening(source, max_pixels=max_pixels) as (image, *_):
         if image.mode.startswith("I") or image.mode == "F":
             gray = np.clip(np.asarray(image), 0, 255).astype(np.uint8)
             return np.repeat(gray[..., None], 3, axis=2)

@@ -259,8 +259,8 @@ class _Names:
         target, number = wanted, 1
         while (key := _key(target)) in self.taken:
             number += 1
-            first, *rest = wanted.name.split(".")
-            target = wanted.with_name(".".join([f"{first}-{number}", *rest]))
+            first, dot, rest = wanted.name[1:].partition(".")  # a hidden file's dot is no suffix's
+            target = wanted.with_name(f"{wanted.name[0]}{first}-{number}{dot}{rest}")
         notes: tuple[str, ...] = ()
         if target != wanted:
             notes = (f"named {target.name}: {self.taken[_key(wanted)]} has {wanted.name}",)

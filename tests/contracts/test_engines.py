@@ -49,6 +49,7 @@ class Kind:
     odd_answer: Array
 
 
+# of a wider scope than the engines, so that each model is written and converted only once
 @pytest.fixture(scope="session", params=MODELS)
 def kind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -62,9 +63,8 @@ def kind(
     odd = input_of(model, *ODD[network], 0)
     yield Kind(model, batch, odd, *reference(model, batch, odd))
     if network != "lite":  # up to two gigabytes with the converted file
-        converted = onnx_file(model)
+        onnx_file(model).unlink()
         model.path.unlink()
-        converted.unlink()
 
 
 @pytest.fixture(scope="module", params=WAYS)

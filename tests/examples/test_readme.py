@@ -25,9 +25,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_python_lines_colour_a_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_python_lines_colour_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(ROOT / "examples" / "01-lange-nipomo-1936.jpg", tmp_path / "old.jpg")
     monkeypatch.chdir(tmp_path)
     found: dict[str, Image.Image] = {}
@@ -51,7 +49,7 @@ def test_the_commands_work_as_written(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
     assert (tmp_path / "old.color.jpg").exists()
-    assert (tmp_path / "coloured" / "1946" / "armstrong.color.jpg").exists()
+    assert (tmp_path / "coloured" / "1946" / "armstrong.jpg").exists()
 
 
 def test_the_table_of_models_is_the_catalogue() -> None:
@@ -62,6 +60,11 @@ def test_the_table_of_models_is_the_catalogue() -> None:
 def test_the_pictures_it_shows_are_there() -> None:
     for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_no_figure_is_left_open() -> None:
+    for page in ("README.md", "MODEL_CARD.md", "CHANGELOG.md", "docs/decisions.md"):
+        assert "@@" not in (ROOT / page).read_text(), page
 
 
 def test_the_examples_all_have_a_source() -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,25 @@ import torch
 
 from photochrom.errors import OutputError, WeightsError
 from photochrom.networks.checkpoint import convert, empty, read
+from photochrom.networks.lite import Lite
 
 SERIALISATIONS = {"zip": True, "legacy": False}
 
 
+@cache
+def narrow() -> Lite:
+    """The bundled model's network with the narrowest decoder and five bins."""
+    torch.manual_seed(0)
+    return Lite(torch.arange(10.0).view(5, 2), channels=2, widths=(8, 4, 4)).eval()
+
+
 def small() -> dict[str, torch.Tensor]:
-    """The least state dict that is recognised: one that has the bundled model's stem."""
-    return {"encoder.stem.weight": torch.arange(6.0).view(2, 3), "head.bias": torch.ones(2)}
+    """Its weights, one stored number for each tensor but the bins."""
+    weights = narrow().state_dict()
+    filled = {key: value.flatten()[:1].view([1] * value.dim()) for key, value in weights.items()}
+    return {key: filled[key].clone().expand(weights[key].shape) for key in weights} | {
+        "bins": weights["bins"]
+    }
 
 
 def published(network: str) -> dict[str, torch.Tensor]:
@@ -67,6 +80,12 @@ def test_published_file_is_read_in_the_networks_order(network, serialisation, tm
     empty(network).load_state_dict(found.weights, assign=True)
 
 
+@pytest.mark.parametrize("serialisation", SERIALISATIONS)
+def test_a_mapped_file_is_the_same(serialisation, tmp_path):
+    path = save(small(), tmp_path / "weights.pth", serialisation=serialisation)
+    torch.testing.assert_close(read(path, mapped=True).weights, small(), rtol=0, atol=0)
+
+
 def test_artistic_bytes_under_the_stable_name_are_known_for_what_they_are(tmp_path):
     assert read(save(published("deep"), tmp_path / "ColorizeStable_gen.pth")).network == "deep"
 
@@ -76,11 +95,43 @@ def test_safetensors_is_read_in_the_networks_order_with_its_facts(tmp_path):
         key: value.half() if value.is_floating_point() else value
         for key, value in published("deep").items()
     }
-    convert(save(halves, tmp_path / "in.pth"), tmp_path / "out.safetensors", {"licence": "MIT"})
+    convert(save(halves, tmp_path / "in.pth"), tmp_path / "out.safetensors")
     found = read(tmp_path / "out.safetensors")
     assert (found.network, found.layout) == ("deep", "safetensors")
     assert list(found.weights) == list(halves)
-    assert found.metadata["licence"] == "MIT"
+    assert found.metadata["network"] == "deep"
+
+
+def test_a_lite_of_any_width_is_built_from_its_file(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    safetensors.torch.save_file(narrow().state_dict(), path)
+    built = read(path).build()
+    picture = torch.rand(1, 2, 32, 64)
+    with torch.inference_mode():
+        assert torch.equal(built(picture), narrow()(picture))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"head.bias": torch.zeros(3)}, r"1 of another shape \(such as head.bias\)"),
+        ({"hints.weight": torch.zeros(3)}, r"1 unknown \(such as hints.weight\)"),
+        ({"bins": None}, r"missing \('bins'\)"),
+        ({"middle.1.bias": None}, r"1 missing \(such as middle.1.bias\)"),
+        ({"encoder.stem.conv.weight": torch.zeros(3)}, "tells its widths"),
+    ],
+)
+def test_a_nearly_right_lite_says_what_is_wrong(change, message, tmp_path):
+    weights = {key: value for key, value in (small() | change).items() if value is not None}
+    with pytest.raises(WeightsError, match=f"resembles lite.*{message}"):
+        read(save(weights, tmp_path / "weights.pth"))
+
+
+def test_built_weights_are_the_stored_ones(tmp_path):
+    found = read(save(published("deep"), tmp_path / "weights.pth"))
+    built = found.build()
+    assert not built.training
+    assert all(torch.equal(v, found.weights[k]) for k, v in built.state_dict().items())
 
 
 # Conversion
@@ -88,14 +139,13 @@ def test_safetensors_is_read_in_the_networks_order_with_its_facts(tmp_path):
 
 def test_conversion_keeps_every_value_and_says_where_it_came_from(tmp_path):
     source = save({"model": small(), "opt": optimiser()}, tmp_path / "in.pth")
-    convert(source, tmp_path / "out.safetensors", {"model": "mine"})
+    convert(source, tmp_path / "out.safetensors")
     found = read(tmp_path / "out.safetensors")
     torch.testing.assert_close(found.weights, small(), rtol=0, atol=0)
     assert found.metadata == {
         "format": "pt",
         "network": "lite",
         "source_sha256": read(source).sha256,
-        "model": "mine",
     }
 
 
@@ -103,9 +153,9 @@ def test_conversion_leaves_an_existing_file_alone_unless_asked(tmp_path):
     source, target = save(small(), tmp_path / "in.pth"), tmp_path / "out.safetensors"
     target.write_text("precious")
     with pytest.raises(OutputError, match="already exists"):
-        convert(source, target, {})
+        convert(source, target)
     assert target.read_text() == "precious"
-    convert(source, target, {}, overwrite=True)
+    convert(source, target, overwrite=True)
     assert read(target).network == "lite"
     assert sorted(os.listdir(tmp_path)) == ["in.pth", "out.safetensors"]
 
@@ -118,14 +168,14 @@ def test_conversion_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(safetensors.torch, "save_file", full_disk)
     source = save(small(), tmp_path / "in.pth")
     with pytest.raises(OutputError, match="No space left"):
-        convert(source, tmp_path / "out.safetensors", {})
+        convert(source, tmp_path / "out.safetensors")
     assert os.listdir(tmp_path) == ["in.pth"]
 
 
 def test_conversion_into_a_missing_folder_says_so(tmp_path):
     source = save(small(), tmp_path / "in.pth")
     with pytest.raises(OutputError, match="No such file or directory"):
-        convert(source, tmp_path / "nowhere" / "out.safetensors", {})
+        convert(source, tmp_path / "nowhere" / "out.safetensors")
 
 
 # Pickles that want more than tensors

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +16,9 @@ from PIL import Image
 
 from photochrom.errors import TrainingError
 from photochrom.networks.lite import Lite
-from photochrom.training import checkpoint, chroma, data, loop, losses, recipe, watch
+from photochrom.training import checkpoint, chroma, data, journal, loop, losses, recipe, watch
 
+TINY = recipe.read("tiny")
 RED, GREEN = (230, 90, 80), (20, 90, 30)
 
 
@@ -42,8 +47,78 @@ def test_a_corrupt_file_is_skipped_and_named(photographs: data.Photographs) -> N
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no pictures found"):
+    with pytest.raises(TrainingError, match="no pictures in it"):
         data.open_photographs([tmp_path], tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", ["00.png", "nowhere"])
+def test_what_is_neither_folder_nor_shard_is_an_error(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    for opened in (lambda p: data.open_photographs([p], tmp_path), watch.open_watch):
+        with pytest.raises(TrainingError, match=f"{name}.*neither a folder nor a tar file"):
+            opened(folder / name)
+
+
+def test_a_folder_of_broken_pictures_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
+    for opened in (lambda p: data.open_photographs([p], tmp_path / "cache"), watch.open_watch):
+        with pytest.raises(TrainingError, match="none of its pictures can be read"):
+            opened(tmp_path)
+
+
+def test_grey_photographs_are_refused(tmp_path: Path) -> None:
+    Image.linear_gradient("L").save(tmp_path / "grey.png")
+    found = data.open_photographs([tmp_path], tmp_path / "cache")
+    with pytest.raises(TrainingError, match="the photographs are grey"):
+        loop.open_run(TINY, found, tmp_path / "run")
+
+
+def test_a_shard_shows_what_its_folder_shows(folder: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        tar.add(folder, "set")
+    shard = data.open_photographs([tmp_path / "shard.tar"], tmp_path / "cache")
+    whole = data.open_photographs([folder], tmp_path / "cache")
+    assert np.array_equal(shard.pixels, whole.pixels)
+    assert shard.skipped == ("set/broken.jpg",)
+
+
+def test_few_files_are_in_memory_at_once(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading stops for decoding: no file is asked for before those before it are decoded."""
+    read, decoded, ahead = [], [], []
+
+    def noted(found: data.pictures.Photographs) -> Iterator[tuple[str, bytes]]:
+        for name, content in contents(found):
+            read.append(name)
+            ahead.append(len(read) - len(decoded))
+            yield name, content
+
+    def decode_noted(content: bytes) -> data.Bytes | None:
+        decoded.append(None)
+        return decode(content)
+
+    contents, decode = data.contents, data.decode
+    monkeypatch.setattr(data, "CHUNK", 8)
+    monkeypatch.setattr(data, "contents", noted)
+    monkeypatch.setattr(data, "decode", decode_noted)
+    assert len(data.open_photographs([folder], tmp_path)) == 40
+    assert max(ahead) == 8
+
+
+def test_photographs_are_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.new("RGB", (40, 24), RED).save(tmp_path / "a.jpg", exif=exif)
+    assert data.decode((tmp_path / "a.jpg").read_bytes()).shape == (40, 24, 3)
+
+
+def test_sixteen_bits_are_reduced_and_not_clipped(tmp_path: Path) -> None:
+    levels = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "deep.png")
+    rgb = data.decode((tmp_path / "deep.png").read_bytes())
+    assert np.array_equal(rgb[..., 0].ravel(), np.arange(256))
 
 
 def test_the_crop_at_a_position_is_always_the_same(photographs: data.Photographs) -> None:
@@ -125,9 +200,6 @@ def test_the_training_lab_agrees_with_the_products() -> None:
     assert np.abs(back - rgb).max() < 1e-3
 
 
-TINY = recipe.read("tiny")
-
-
 def run(home: Path, photographs: data.Photographs, *, stop: int | None = None) -> loop.Trainer:
     trainer = loop.open_run(TINY, photographs, home)
     for _ in trainer.steps():
@@ -155,6 +227,73 @@ def test_a_truncated_checkpoint_is_named(photographs: data.Photographs, tmp_path
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainingError, match="not a readable checkpoint"):
         loop.open_run(TINY, photographs, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def begun(photographs: data.Photographs, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder at step 4 of 12, within the first phase of constant rate."""
+    home = tmp_path_factory.mktemp("begun")
+    run(home, photographs, stop=4)
+    return home
+
+
+def longer(**first: object) -> dict[str, object]:
+    one, two = TINY.as_dict()["phases"]
+    return {"phases": [one | first, two, two]}
+
+
+@pytest.mark.parametrize(
+    "change", [{"watch": 5, "checkpoint": 7, "name": "mine"}, longer(), longer(steps=6)]
+)
+def test_what_is_to_come_may_change(
+    photographs: data.Photographs, begun: Path, change: dict[str, object]
+) -> None:
+    assert loop.open_run(recipe.parse(TINY.as_dict() | change), photographs, begun).step == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        ({"rebalance": 0.5, "seed": 3}, "seed, rebalance"),
+        ({"frozen_stages": 2}, "frozen_stages"),
+        (longer(rate=2e-3), "phases"),
+        (longer(steps=3), "phases"),
+        (longer(batch=5), "phases"),
+    ],
+)
+def test_what_has_been_may_not(
+    photographs: data.Photographs, begun: Path, change: dict[str, object], keys: str
+) -> None:
+    with pytest.raises(TrainingError, match=f"another recipe: {keys}\\."):
+        loop.open_run(recipe.parse(TINY.as_dict() | change), photographs, begun)
+
+
+def test_a_run_goes_on_with_its_own_photographs(photographs: data.Photographs, begun: Path) -> None:
+    with pytest.raises(TrainingError, match="other photographs"):
+        loop.open_run(TINY, replace(photographs, fingerprint="another"), begun)
+
+
+def test_a_checkpoint_that_does_not_name_its_photographs_is_gone_on_with(
+    photographs: data.Photographs, begun: Path, tmp_path: Path
+) -> None:
+    """As those of earlier versions."""
+    path = checkpoint.latest(begun)
+    assert path is not None
+    parts, facts = checkpoint.load(path)
+    checkpoint.save(tmp_path, 4, parts, {"recipe": facts["recipe"]})
+    assert loop.open_run(TINY, photographs, tmp_path).step == 4
+
+
+def test_measuring_the_share_of_the_peak_unfreezes_nothing(
+    photographs: data.Photographs, tmp_path: Path
+) -> None:
+    frozen = recipe.parse({**TINY.as_dict(), "frozen_stages": 2})
+    network = loop.open_run(frozen, photographs, tmp_path).network
+    before = {name: module.training for name, module in network.named_modules()}
+    journal.share_of_peak(network, 64, 1.0, 1.0)
+    assert {name: module.training for name, module in network.named_modules()} == before
+    assert not before["encoder.stem"]
+    assert before["head"]
 
 
 def test_frozen_stages_do_not_move(photographs: data.Photographs, tmp_path: Path) -> None:
@@ -202,11 +341,24 @@ def test_the_watch_writes_a_sheet_and_figures(
         ({"lamda": 1}, "unknown keys: lamda"),
         ({"phases": [{"steps": 1, "size": 100, "batch": 1, "rate": 1, "rate_end": 1}]}, "100"),
         ({"phases": [{"steps": 1}]}, "not complete"),
+        ({"phases": []}, "no phases"),
+        ({"phases": [{"steps": 1, "size": 64, "batch": 1, "rate": 0, "rate_end": 0}]}, "rates 0"),
+        ({"watch": 0}, "watch 0 is not 1 or more"),
+        ({"checkpoint": 0}, "checkpoint 0 is not 1 or more"),
+        ({"rebalance": 7}, "rebalance 7 is not within 0 to 1"),
+        ({"ema": 3}, "ema 3 is not within 0 to 1"),
+        ({"frozen_stages": 8}, "frozen_stages 8 is not within 0 to 7"),
+        ({"weight_decay": float("nan")}, "weight_decay nan"),
     ],
 )
 def test_a_wrong_recipe_says_what_is_wrong(change: dict[str, object], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         recipe.parse({**TINY.as_dict(), **change})
+
+
+def test_the_bundled_recipes_are_whole() -> None:
+    lite = recipe.read("lite")
+    assert (lite.steps, lite.frozen_stages, lite.seed) == (6000, 2, 1)
 
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
@@ -229,7 +381,81 @@ def test_a_run_leaves_figures_sheets_and_tensorboard(
     assert said[-1].startswith("step 12  ciede2000")
 
 
+def test_a_run_that_goes_on_repeats_no_rows(tmp_path: Path) -> None:
+    rows = [{"step": step} for step in (50, 100, 100, 150)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "log.jsonl").write_text(lines + '{"step": 2')  # cut off while it was written
+    journal.Journal(tmp_path, 100).row(150, {"chroma": 3.0}, group="train")
+    kept = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in kept] == [50, 100, 100, 150]
+    assert kept[-1]["chroma"] == 3
+
+
+def test_a_run_that_is_stopped_is_saved_where_it_is(
+    photographs: data.Photographs, tmp_path: Path
+) -> None:
+    trainer = loop.open_run(TINY, photographs, tmp_path)
+    loop.run(trainer, tmp_path, watch=None, stop=lambda: trainer.step == 3)
+    assert trainer.step == 3
+    assert loop.open_run(TINY, photographs, tmp_path).step == 3
+    assert not (tmp_path / "tiny.onnx").exists()
+
+
+class SlowWatch(watch.Watch):
+    """Takes an hour, by the run's clock."""
+
+    def sheet(self, network: Lite, path: Path) -> None:
+        Clock.skipped += 3600
+        Image.new("RGB", (8, 8)).save(path)
+
+
+class Clock:
+    skipped = 0.0
+
+    @classmethod
+    def perf_counter(cls) -> float:
+        return cls.skipped + time.perf_counter()
+
+
+def test_watch_points_do_not_count_as_training_time(
+    photographs: data.Photographs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row at step 12 is of all 40 crops; the watch point at step 8 comes before it."""
+    monkeypatch.setattr(loop, "time", Clock)
+    slow = SlowWatch((np.full((32, 32, 3), RED, np.uint8),))
+    loop.run(loop.open_run(TINY, photographs, tmp_path), tmp_path, watch=slow)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert next(row for row in rows if "of_peak" in row)["crops_per_second"] > 40 / 3600
+
+
+def test_what_was_trained_is_a_model_to_colour_with(
+    photographs: data.Photographs, tmp_path: Path
+) -> None:
+    import photochrom
+
+    trainer = loop.open_run(TINY, photographs, tmp_path)
+    path = loop.export(trainer, tmp_path)
+    colorizer = photochrom.load(path, engine="onnx")
+    colored = colorizer(Image.new("L", (64, 64), 128))
+    assert colorizer.model.card.name == "tiny"
+    assert colored.size == (64, 64)
+    assert checkpoint.latest(tmp_path) is None  # exporting is not saving
+
+
 def test_the_feature_loss_can_join_in(photographs: data.Photographs, tmp_path: Path) -> None:
     table = TINY.as_dict() | {"feature": 0.05}
     trainer = loop.open_run(recipe.parse(table), photographs, tmp_path)
     assert next(trainer.steps())["feature"] > 0
+
+
+def test_a_checkpoint_that_fails_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save(tmp_path, 4, {"data": {"shares": torch.ones(2)}}, {})
+    assert not list(tmp_path.iterdir())

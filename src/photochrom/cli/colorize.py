@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -20,7 +21,7 @@ from photochrom.cli.opening import (
     described,
     open_colorizer,
 )
-from photochrom.cli.report import Report
+from photochrom.cli.report import RunReport
 from photochrom.errors import SettingsError
 
 
@@ -109,8 +110,8 @@ def colorize(
     """
     from photochrom import sources
     from photochrom.cli.pictures import Run, failed
-    from photochrom.colorizer import Settings
-    from photochrom.photo import FORMATS, MAX_PIXELS
+    from photochrom.photo import FORMATS
+    from photochrom.settings import Settings
 
     settings = Settings(
         render_size=chosen_size(render_factor, render_size),
@@ -120,23 +121,24 @@ def colorize(
         exact=exact,
         strict=strict,
     )
-    if compare and contact_sheet:
-        raise SettingsError("--compare and --contact-sheet write different pictures")
+    limit = _limit(max_pixels)
     mark = "sizes" if contact_sheet else "compare" if compare else "color"
     found = sources.find(paths, recursive=recursive, output=output)
     suffix = _suffix(format, FORMATS)
     jobs = sources.plan(found.sources, output, mark=mark, suffix=suffix)
-    named = len(jobs) == 1 and output is not None and jobs[0].source.inside is None
-    if any(job.target is None for job in jobs):
+    piped = any(job.target is None for job in jobs)
+    named = piped or (len(jobs) == 1 and output is not None and jobs[0].source.inside is None)
+    if piped:
         _check_standard_output(json=json)
 
-    with Report(len(jobs) + len(found.faults), machine=json) as report:
+    with RunReport(len(jobs) + len(found.faults), machine=json) as report:
         if found.results:
             report.note(f"{found.results} results of earlier runs left out")
         for fault in found.faults:
             report.add(failed(fault.file or "", fault))
         if jobs:
             colorizer = open_colorizer(model, engine=engine, device=device)
+            colorizer.check(settings, compare=compare, contact_sheet=contact_sheet)
             report.note(described(colorizer))
             work = partial(
                 colorizer.colorize_file,
@@ -146,12 +148,23 @@ def colorize(
                 compare=compare,
                 contact_sheet=contact_sheet,
                 watermark=watermark,
-                max_pixels=int(max_pixels * 1e6) if max_pixels else MAX_PIXELS,
+                max_pixels=limit,
             )
-            run = Run(work=work, force=force, suffix=suffix, named=named)
+            run = Run(work=work, suffix=suffix, named=named)
             for job in jobs:
                 report.add(run.outcome(job))
     raise typer.Exit(report.code)
+
+
+def _limit(megapixels: float | None) -> int:
+    """The pixels that ``--max-pixels`` means."""
+    from photochrom.photo import MAX_PIXELS
+
+    if megapixels is None:
+        return MAX_PIXELS
+    if not 0 < megapixels < math.inf:
+        raise SettingsError(f"--max-pixels {megapixels:g} is not a number above 0")
+    return int(megapixels * 1e6)
 
 
 def _suffix(format: str | None, known: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -23,11 +23,13 @@ from photochrom.cli.report import say
 from photochrom.errors import SettingsError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from rich.table import Table
 
     from photochrom.colorizer import Colorizer
     from photochrom.quality.evaluate import Photographs
     from photochrom.quality.report import Report
+    from photochrom.settings import Settings
 
 
 def evaluate(
@@ -38,9 +40,9 @@ def evaluate(
         list[str] | None,
         Option(metavar="NAME|FILE", help="A model or weight file; given twice, the two compared."),
     ] = None,
-    every: Annotated[int, Option(metavar="N", help="Take one photograph in N.")] = 1,
+    every: Annotated[int, Option(metavar="N", min=1, help="Take one photograph in N.")] = 1,
     size: Annotated[int, Option(metavar="PX", help="Longer side they are reduced to.")] = 256,
-    limit: Annotated[int | None, Option(metavar="N", help="Take the first N of them.")] = None,
+    limit: Annotated[int | None, Option(metavar="N", min=1, help="Take the first N.")] = None,
     render_factor: RenderFactor = "auto",
     render_size: RenderSize = "auto",
     engine: Engine = "auto",
@@ -49,28 +51,31 @@ def evaluate(
     output: Annotated[
         Path | None, Option("--output", "-o", metavar="FILE", help="Write the JSON to a file.")
     ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace that file.")] = False,
 ) -> None:
     """Measure how near to the truth the colours are, on photographs turned grey.
 
     The baseline is the grey picture under the same lightness. Intervals are 95 % bootstrap.
     """
+    from photochrom.photo.storing import refuse_taken, store
     from photochrom.quality.evaluate import pictures
+    from photochrom.settings import Settings
 
+    if output:
+        refuse_taken(output, overwrite=overwrite)
     models = model or ["lite"]
     if len(models) > 2:
         raise SettingsError("two models are compared, not more", cure="Give --model twice at most.")
     photographs = _first(pictures(data, every=every), limit)
-    chosen = chosen_size(render_factor, render_size)
+    settings = Settings(render_size=chosen_size(render_factor, render_size))
     reports = []
     for name in models:
         colorizer = open_colorizer(name, engine=engine, device=device)
         say(f"{described(colorizer)}, on {len(photographs)} photographs")
-        reports.append(_measure(colorizer, photographs, size=size, render_size=chosen))
+        reports.append(_measure(colorizer, photographs, size=size, settings=settings))
     text = _as_json(reports)
     if output:
-        from photochrom.photo.storing import store
-
-        store(output, text.encode(), overwrite=True)
+        store(output, text.encode(), overwrite=overwrite)
     if machine:
         print(text)
     else:
@@ -82,12 +87,20 @@ def _first(photographs: Photographs, limit: int | None) -> Photographs:
 
 
 def _measure(
-    colorizer: Colorizer, photographs: Photographs, *, size: int, render_size: int | Literal["auto"]
+    colorizer: Colorizer, photographs: Photographs, *, size: int, settings: Settings
 ) -> Report:
     from rich.console import Console
     from rich.progress import track
 
+    from photochrom import photo
     from photochrom.quality.evaluate import evaluate
+
+    notes: dict[str, None] = {}
+
+    def colorized(images: Sequence[Image]) -> list[Image]:
+        done = colorizer.colorize([photo.read(one) for one in images], settings)
+        notes.update((note, None) for one in done for note in one.notes)
+        return [photo.to_image(one) for one in done]
 
     console = Console(stderr=True)
     shown = track(photographs, "", console=console, transient=True, disable=not console.is_terminal)
@@ -95,13 +108,14 @@ def _measure(
         "model": colorizer.model.card.name,
         "weights": colorizer.model.sha256,
         "engine": f"{colorizer.engine.name} {colorizer.engine.precision} {colorizer.engine.device}",
-        "render_size": render_size,
+        "render_size": settings.render_size,
         "data": photographs.path.name,
         "photographs": len(photographs),
     }
-    return evaluate(
-        lambda images: colorizer(images, render_size=render_size), shown, size=size, facts=facts
-    )
+    report = evaluate(colorized, shown, size=size, facts=facts)
+    for note in notes:  # once, not for each photograph
+        say(note)
+    return report
 
 
 def _as_json(reports: Sequence[Report]) -> str:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
+from photochrom.cli.report import one_line
 from photochrom.errors import SettingsError
 
 if TYPE_CHECKING:
     from photochrom.colorizer import Colorizer
-
-ENGINES = ("auto", "onnx", "openvino", "torch", "painted")
-"""``painted`` answers with one colour everywhere: for trying things out without weights."""
-DEVICES = ("auto", "cpu", "cuda", "mps")
 
 Model = Annotated[
     str, Option(metavar="NAME|FILE", help="A model (photochrom weights list) or a weight file.")
@@ -32,39 +29,36 @@ RenderSize = Annotated[
 def open_colorizer(model: str, *, engine: str = "auto", device: str = "auto") -> Colorizer:
     """The colorizer that the options mean.
 
+    The engine ``painted`` answers with one colour everywhere: for trials without weights.
+
     Raises:
-        SettingsError: an engine or device of no known name.
         PhotochromError: as ``photochrom.load``.
     """
     import photochrom
 
-    for value, known in ((engine, ENGINES), (device, DEVICES)):
-        if value not in known:
-            raise SettingsError(f"{value!r} is not one of {', '.join(known)}")
-    return (
-        _painted() if engine == "painted" else photochrom.load(model, engine=engine, device=device)
-    )
+    if engine == "painted":
+        return _painted(model)
+    return photochrom.load(model, engine=engine, device=device)
 
 
-def _painted() -> Colorizer:
+def _painted(model: str) -> Colorizer:
     from dataclasses import replace
 
     from photochrom.colorizer import Colorizer
     from photochrom.engines import painted
-    from photochrom.models import Model, cards
+    from photochrom.models import Model, cards, find
 
+    if model not in cards():
+        find(model)
     card = replace(cards()["lite"], name="painted", title="one colour everywhere")
-    model = Model(card, Path(painted.__file__))
-    return Colorizer(model, painted.PaintedEngine(), why="asked for")
+    paint = Model(card, Path(painted.__file__))
+    return Colorizer(paint, painted.PaintedEngine(), why="painted: one colour everywhere, as asked")
 
 
 def described(colorizer: Colorizer) -> str:
     """Model, engine and the reason for it, in one line."""
-    engine = colorizer.engine
-    why = f": {colorizer.why}" if colorizer.why else ""
-    return (
-        f"{colorizer.model.card.name} with {engine.name} ({engine.precision}, {engine.device}){why}"
-    )
+    why = one_line(colorizer.why or colorizer.engine.name)
+    return f"model {colorizer.model.card.name}, engine {why}"
 
 
 def chosen_size(factor: str, size: str) -> int | Literal["auto"]:
@@ -73,7 +67,7 @@ def chosen_size(factor: str, size: str) -> int | Literal["auto"]:
     Raises:
         SettingsError: both are given, or one is no number.
     """
-    from photochrom.colorizer import size_of_factor
+    from photochrom.settings import size_of_factor
 
     if factor != "auto" and size != "auto":
         raise SettingsError("--render-factor and --render-size are one thing", cure="Give one.")

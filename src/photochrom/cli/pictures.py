@@ -12,9 +12,9 @@ from typing import IO
 from photochrom import photo
 from photochrom.cli.report import Outcome, told, trace
 from photochrom.colorizer import Result
-from photochrom.errors import AlreadyColored, PhotochromError
+from photochrom.errors import AlreadyColored
 from photochrom.photo.sniff import picture_format
-from photochrom.sources import Job, Source
+from photochrom.sources import Job
 
 Work = Callable[[Path | IO[bytes], Path], Result]
 """Colours a source into a target."""
@@ -25,18 +25,14 @@ class Run:
     """How the pictures of a run are coloured."""
 
     work: Work
-    force: bool
-    """Results of earlier runs are coloured anew."""
     suffix: str | None
     """Of the results, if one was asked for."""
     named: bool
-    """The user named the result: leaving the picture as it is means that the run failed."""
+    """The result was named, or is waited for: leaving the picture as it is is a failure."""
 
     def outcome(self, job: Job) -> Outcome:
         """Colours one picture; what goes wrong with it is its outcome, not the run's."""
         try:
-            if not self.force and _is_ours(job.source):
-                raise AlreadyColored(job.source.name)
             return self._colored(job)
         except BrokenPipeError:
             raise
@@ -77,19 +73,12 @@ def failed(source: str, error: Exception) -> Outcome:
     return Outcome(source=source, status="failed", error=what, cure=cure)
 
 
-def _is_ours(source: Source) -> bool:
-    """Whether a picture is a result of an earlier run, under whatever name."""
-    if source.kind != "file":
-        return False
-    try:
-        return photo.provenance(source.path) is not None
-    except PhotochromError:
-        return False  # reading it will say what is wrong with it
-
-
 def _own_suffix(content: Path | IO[bytes]) -> str:
     if isinstance(content, Path):
-        head = content.open("rb").read(64) if content.is_file() else b""
+        if not content.is_file():
+            return ".png"
+        with content.open("rb") as file:
+            head = file.read(64)
     else:
         head = content.read(64)
         content.seek(0)

@@ -37,7 +37,7 @@ class Outcome:
     cure: str | None = None
 
 
-class Report:
+class RunReport:
     """Says what becomes of each picture, as it happens; a progress bar where there is a terminal.
 
     Standard output gets the results' paths, or with ``machine`` a JSON object for each picture
@@ -94,7 +94,7 @@ class Report:
         return FAILED if self.counts["failed"] else 0
 
     def _sum_up(self, error: BaseException | None) -> None:
-        if isinstance(error, OSError):  # nobody reads on
+        if isinstance(error, BrokenPipeError):  # nobody reads on
             return
         seconds, counts = time.perf_counter() - self.began, self.counts
         interrupted = isinstance(error, KeyboardInterrupt)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import glob
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +13,9 @@ import typer
 from typer import Option
 
 from photochrom.cli.report import say
-from photochrom.errors import MissingExtra
+from photochrom.errors import MissingExtra, TrainingError
 
-app = typer.Typer(help="Train the networks (extra: train).")
+app = typer.Typer(help="Train the networks.")
 
 
 @app.callback()
@@ -24,11 +26,15 @@ def train() -> None:
 @app.command()
 def generator(
     data: Annotated[
-        list[Path], Option(metavar="PATH", help="Photographs in colour: folders or tar files.")
+        list[str],
+        Option(metavar="PATH", help="Photographs in colour: folders, tar files, a pattern."),
     ],
     run: Annotated[
-        Path, Option(metavar="FOLDER", help="Run folder; what it holds already is gone on with.")
+        Path, Option(metavar="FOLDER", help="Run folder; a run that is in it is gone on with.")
     ],
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="More of --data.", show_default=False)
+    ] = None,
     recipe: Annotated[
         str, Option(metavar="NAME|FILE", help="A recipe: lite, tiny or a .toml file.")
     ] = "lite",
@@ -39,26 +45,60 @@ def generator(
         Path | None, Option(metavar="FOLDER", help="Decoded photographs; else in the run folder.")
     ] = None,
 ) -> None:
-    """Train the bundled model's network, from ImageNet's weights or where the run was left.
+    """Train the bundled model's network, from ImageNet's weights or from where the run was left.
 
     Checkpoints, figures (log.jsonl, TensorBoard) and contact sheets go into the run folder.
     """
-    with _needs_training():
-        from photochrom.training import loop
+    with _training_needed():
+        from photochrom.training import data as photographs
+        from photochrom.training import loop, watch
         from photochrom.training import recipe as recipes
-        from photochrom.training.data import open_photographs
-        from photochrom.training.watch import open_watch
 
-        photographs = open_photographs(data, cache or run / "cache")
-        trainer = loop.open_run(recipes.read(recipe), photographs, run)
-        say(f"{len(photographs)} photographs, from step {trainer.step} of {trainer.recipe.steps}")
-        if photographs.skipped:
-            say(f"{len(photographs.skipped)} files could not be read: {photographs.skipped[0]} ...")
-        loop.run(trainer, run, watch=open_watch(val) if val else None)
+        plan = recipes.read(recipe)
+        found = photographs.open_photographs(_paths([*data, *(more or [])]), cache or run / "cache")
+        trainer = loop.open_run(plan, found, run)
+        say(f"{len(found)} photographs, from step {trainer.step} of {plan.steps}")
+        if found.skipped:
+            say(f"{len(found.skipped)} files could not be read: {found.skipped[0]} ...")
+        held_out = watch.open_watch(val) if val else None
+        with _interrupt_waits() as interrupted:
+            loop.run(trainer, run, watch=held_out, say=say, stop=interrupted)
+        if interrupted():
+            say(f"interrupted, saved at step {trainer.step}; the same command goes on from there")
+            raise KeyboardInterrupt
+
+
+def _paths(names: list[str]) -> list[Path]:
+    """Paths of names and patterns, in order of name."""
+    paths: list[Path] = []
+    for name in names:
+        found = sorted(glob.glob(name)) if glob.has_magic(name) else [name]
+        if not found:
+            raise TrainingError("nothing has such a name", file=name, cure="Check the pattern.")
+        paths += map(Path, found)
+    return paths
 
 
 @contextmanager
-def _needs_training() -> Iterator[None]:
+def _interrupt_waits() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C waits for the step's end, or what is saved would be half a step; a second does not."""
+    asked = False
+
+    def ask(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        say("interrupted: saving after this step")
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _training_needed() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:

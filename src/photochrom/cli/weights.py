@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
-from photochrom.errors import MissingExtra
+from photochrom.errors import MissingExtra, SettingsError
+
+LONGEST = 400
+"""Characters of a fact that are printed."""
 
 app = typer.Typer(help="Weight files: which there are, what is in one, another format.")
 
@@ -17,18 +20,13 @@ app = typer.Typer(help="Weight files: which there are, what is in one, another f
 @app.command("list")
 def list_models() -> None:
     """List the models known by name, and where their weights are."""
-    from rich.console import Console
-    from rich.table import Table
-
     from photochrom.models import cards, home, places
 
-    table = Table("name", "what it is", "weights", "", box=None, pad_edge=False)
     for card in cards().values():
         here = any(place.is_file() for place in places(card))
-        table.add_row(card.name, card.title, card.file, "here" if here else "not here")
-    console = Console()
-    console.print(table)
-    console.print(f"Files that are not here belong into {home() / 'weights'}.", soft_wrap=True)
+        title = card.title.partition(" (")[0]
+        print(f"{card.name:<10}{title:<50}{'here' if here else f'needs {card.file}'}")
+    print(f"Files that are needed belong into {home() / 'weights'}.")
 
 
 @app.command()
@@ -40,7 +38,9 @@ def info(
 
     path = find(file).path if file in cards() else Path(file)
     facts = _onnx_facts(path) if path.suffix == ".onnx" else _checkpoint_facts(path)
-    print("\n".join(f"{name + ':':<10}{value}" for name, value in facts.items()))
+    for name, value in facts.items():
+        # Stored pictures and arrays are for programs.
+        print(f"{name + ':':<10}{value if len(value) <= LONGEST else f'({len(value)} characters)'}")
 
 
 @app.command()
@@ -50,10 +50,14 @@ def convert(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
     """Write a weight file anew as safetensors, its facts with it."""
+    if target.suffix.lower() != ".safetensors":
+        raise SettingsError(
+            f"'{target}' is not named .safetensors", cure="That is what is written."
+        )
     with _torch_needed():
         from photochrom.networks import checkpoint
 
-        checkpoint.convert(source, target, {}, overwrite=overwrite)
+        checkpoint.convert(source, target, overwrite=overwrite)
     print(target)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from photochrom.errors import EngineError
 from photochrom.models import Model, home
+from photochrom.whole import written_whole
 
 FORM = 1
 """Of the converted files: a step up when exporting changes, so that older ones are left alone."""
@@ -20,6 +21,7 @@ def onnx_file(model: Model) -> Path:
     Raises:
         MissingExtra: torch is needed and not installed.
         WeightsError: the weights are damaged or of another network.
+        EngineError: the converted file cannot be kept.
     """
     if model.path.suffix == ".onnx":
         return model.path
@@ -34,12 +36,20 @@ def _convert(model: Model, path: Path) -> None:
     from .torch import network_of
 
     network = network_of(model)
-    from photochrom.networks.export import export_network
+    from photochrom.networks.export import export_lite, export_network
+    from photochrom.networks.lite import Lite
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    facts = {"network": model.card.network}
     try:
-        export_network(network, part, facts={"network": model.card.network})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part:
+            if isinstance(network, Lite):
+                export_lite(network, part, facts=facts)
+            else:
+                export_network(network, part, facts=facts)
+    except OSError as error:
+        raise EngineError(
+            f"the converted network cannot be kept ({error.strerror})",
+            file=path,
+            cure="Set PHOTOCHROM_HOME to a folder with room, or take --engine torch.",
+        ) from None

@@ -28,6 +28,8 @@ class OnnxEngine:
     precision: Precision = "fp32"
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
+        # Newer releases report their use to the maker, and leave files in the home folder.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         runtime = require("onnxruntime", self.name, extra="all")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads or cores()

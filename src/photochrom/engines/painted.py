@@ -22,6 +22,7 @@ class PaintedEngine:
         self.ab = ab
 
     def run(self, batch: Array) -> dict[str, Array]:
+        """See `Engine.run`: ``ab`` (N, 2, H/4, W/4)."""
         n, _, h, w = batch.shape
         color = np.array(self.ab, np.float32)[:, None, None]
         return {"ab": np.broadcast_to(color, (n, 2, h // 4, w // 4)).copy()}

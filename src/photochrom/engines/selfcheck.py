@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +18,7 @@ import numpy as np
 
 from photochrom.errors import EngineError
 from photochrom.models import Model, home
+from photochrom.whole import written_whole
 
 from . import Array, Engine, Precision
 
@@ -101,6 +101,5 @@ def _write(store: Path, known: dict[str, float]) -> None:
     # Where nothing can be kept, the check is merely made again next time.
     with suppress(OSError):
         store.parent.mkdir(parents=True, exist_ok=True)
-        part = store.with_name(f".{store.name}.{os.getpid()}.part")
-        part.write_text(json.dumps(known, indent=1))
-        part.replace(store)
+        with written_whole(store) as part:
+            part.write_text(json.dumps(known, indent=1))

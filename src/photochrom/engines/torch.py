@@ -33,18 +33,21 @@ class TorchEngine:
         self, network: nn.Module, *, device: Device = "cpu", precision: Precision = "fp32"
     ) -> None:
         torch = require("torch", self.name, extra="torch")
-        from photochrom.networks.fold import fold
+        from photochrom.networks.fold import fold, to_bfloat16
         from photochrom.networks.lite import Lite
+        from photochrom.networks.unet import UNet
 
         self.device: Device = device
         self.precision: Precision = precision
         self._lite = isinstance(network, Lite)
         # lite's colours are a mean over chroma bins that bfloat16 cannot tell apart: it runs
         # under autocast. The generators' weights are halved themselves, a fifth faster.
-        halved = precision == "bf16" and not self._lite
-        self._dtype = torch.bfloat16 if halved else torch.float32
+        self._dtype = torch.float32
         with mapped(self.name):
-            self._network = fold(network).to(device=device, dtype=self._dtype)
+            network = fold(network)
+            if precision == "bf16" and isinstance(network, UNet):
+                network, self._dtype = to_bfloat16(network), torch.bfloat16
+            self._network = network.to(device)
 
     @classmethod
     def of(
@@ -99,9 +102,8 @@ def network_of(model: Model) -> nn.Module:
     from photochrom.networks import checkpoint
 
     found = checkpoint.read(model.path)
-    network = checkpoint.empty(found.network)
-    network.load_state_dict(found.weights, assign=True)
-    return network.float().eval()
+    model.check(found.network)
+    return found.build().float()
 
 
 def _array(values: Tensor) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from photochrom.errors import WeightsError
+from photochrom.errors import MissingExtra, WeightsError
 
 from .card import Card, cards
 
@@ -23,20 +24,37 @@ class Model:
     card: Card
     path: Path
 
-    @cached_property
+    @property
     def sha256(self) -> str:
         """Fingerprint of the weight file, in hexadecimal."""
-        with open(self.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _sha256(self.path)
+
+    def check(self, network: str) -> None:
+        """Whether the file is what its name promises, ``network`` being what was found in it.
+
+        Raises:
+            WeightsError: it is of another network, or another model's published weights.
+        """
+        published = _published(self.path)
+        if network == self.card.network and published in (None, self.card):
+            return
+        known = [published] if published else [c for c in cards().values() if c.network == network]
+        seeming = " or ".join(f"'{card.name}'" for card in known) or f"a {network} network"
+        raise WeightsError(
+            f"these look like the weights of {seeming}, not of '{self.card.name}'",
+            file=self.path,
+            cure="Give the file its own name, or choose it by its path.",
+        )
 
 
 def home() -> Path:
     """Folder of weights and caches: ``PHOTOCHROM_HOME``, else the platform's cache folder."""
     if chosen := os.environ.get("PHOTOCHROM_HOME"):
         return Path(chosen).expanduser()
-    if os.name == "nt":
+    system = platform.system()
+    if system == "Windows":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "photochrom"
-    if os.uname().sysname == "Darwin":
+    if system == "Darwin":
         return Path.home() / "Library/Caches/photochrom"
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "photochrom"
 
@@ -59,7 +77,7 @@ def find(name: str | os.PathLike[str]) -> Model:
             f"there is no model or weight file {text!r}",
             cure=f"Models are {', '.join(cards())}; or give the path of a weight file.",
         )
-    return Model(_recognise(path), path)
+    return Model(_published(path) or _recognise(path), path)
 
 
 def places(card: Card) -> list[Path]:
@@ -79,16 +97,44 @@ def _locate(card: Card) -> Path:
     )
 
 
-def _recognise(path: Path) -> Card:
-    """The card of the network that a file's keys belong to, under the file's own name."""
-    if path.suffix == ".onnx":
-        card = cards()["lite"]
-        return replace(card, name=path.stem, file=path.name, bundled=False, title="a file")
-    from photochrom.networks import checkpoint
+def _published(path: Path) -> Card | None:
+    """The card whose published weights a file is, to the byte."""
+    size = path.stat().st_size  # only what may be one is worth a second of hashing
+    possible = [card for card in cards().values() if card.bytes == size]
+    return next((card for card in possible if card.sha256 == _sha256(path)), None)
 
-    network = checkpoint.read(path).network
-    for card in cards().values():
-        if card.network == network:
-            same = replace(card, name=path.stem, title="a file", bytes=None, sha256=None)
-            return replace(same, file=path.name, bundled=False)
-    raise WeightsError(f"holds a {network or 'foreign'} network, not a colouriser", file=path)
+
+def _recognise(path: Path) -> Card:
+    """The card of a file's network, under the file's own name.
+
+    Of cards that share a network the one whose file has this name says how it is run.
+    """
+    network = "lite" if path.suffix == ".onnx" else _network_in(path)
+    same = [card for card in cards().values() if card.network == network]
+    if not same:
+        raise WeightsError(f"holds a {network} network, not a colouriser", file=path)
+    card = next((card for card in same if card.file == path.name), same[0])
+    mine = replace(card, name=path.stem, title="a file", file=path.name, bundled=False)
+    return replace(mine, bytes=None, sha256=None)
+
+
+def _network_in(path: Path) -> str:
+    try:
+        from photochrom.networks import checkpoint
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtra("Reading published weights", "torch") from None
+    return checkpoint.read(path, mapped=True).network
+
+
+def _sha256(path: Path) -> str:
+    """Hashed once for as long as the file stays the same: the published ones are large."""
+    state = path.stat()
+    return _hashed(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _hashed(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom import color
-from photochrom.errors import SettingsError
 
 Array = NDArray[np.float32]
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
 
-SMALLEST, LARGEST = 16, 4096
-"""Render sizes that make sense, in pixels."""
+SMALLEST, LARGEST = 16, 1024
+"""Render sizes that make sense, in pixels: attention's memory grows with the fourth power."""
 FACTOR = 16
 """Pixels of render size per unit of DeOldify's render factor."""
 
@@ -45,23 +44,15 @@ class Card:
     bundled: bool = False
 
     def network_size(self, size: tuple[int, int], render_size: int) -> tuple[int, int]:
-        """Width and height at which the network sees a picture of ``size`` (width, height).
-
-        Raises:
-            SettingsError: the render size is out of range.
-        """
-        if not SMALLEST <= render_size <= LARGEST:
-            raise SettingsError(
-                f"render size {render_size} is not within {SMALLEST} to {LARGEST} pixels",
-                cure=f"DeOldify's render factors 7 to 45 are {7 * FACTOR} to {45 * FACTOR} pixels.",
-            )
+        """Width and height at which the network sees a picture of ``size`` (width, height)."""
         if self.fit == "square":
-            side = self._round(render_size)
+            side = self.rounded(render_size)
             return side, side
         scale = render_size / max(size)
-        return self._round(size[0] * scale), self._round(size[1] * scale)
+        return self.rounded(size[0] * scale), self.rounded(size[1] * scale)
 
-    def _round(self, side: float) -> int:
+    def rounded(self, side: float) -> int:
+        """The nearest side that the network takes."""
         return max(1, round(side / self.multiple)) * self.multiple
 
     def prepare(self, luma: Array) -> Array:

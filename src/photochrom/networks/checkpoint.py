@@ -11,9 +11,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +22,13 @@ from torch import Tensor, nn
 from photochrom.errors import MissingExtra, OutputError, WeightsError
 from photochrom.networks.critic import critic
 from photochrom.networks.disguise import looks_like
+from photochrom.networks.lite import Lite
 from photochrom.networks.unet import deep, wide
+from photochrom.whole import written_whole
 
 NetworkName = Literal["deep", "wide", "critic", "lite"]
 Layout = Literal["bare", "with optimiser", "safetensors"]
+Shapes = dict[str, tuple[int, ...]]
 
 BUILDERS: dict[NetworkName, Callable[[], nn.Module]] = {
     "deep": deep,
@@ -43,28 +47,45 @@ class Checkpoint:
     """What a weight file holds.
 
     Attributes:
+        path: the file.
         weights: state dict in the network's own order, on the CPU, as stored.
         network: the network it belongs to, by its keys and shapes.
         layout: how the file was laid out.
-        sha256: fingerprint of the file.
         metadata: the facts a safetensors file carries; empty for others.
     """
 
+    path: Path
     weights: dict[str, Tensor] = field(repr=False)
     network: NetworkName
     layout: Layout
-    sha256: str
     metadata: dict[str, str]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Fingerprint of the file, in hexadecimal."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def build(self) -> nn.Module:
+        """The network with these weights, as stored, in eval mode."""
+        network = Lite.shaped_like(self.weights) if self.network == "lite" else empty(self.network)
+        network.load_state_dict(self.weights, assign=True)
+        return network.eval()
 
 
 def empty(network: NetworkName) -> nn.Module:
-    """The network without memory for its weights, on the meta device."""
+    """One of the original's networks without memory for its weights, on the meta device."""
     with torch.device("meta"):
         return BUILDERS[network]()
 
 
-def read(path: str | os.PathLike[str]) -> Checkpoint:
+def read(path: str | os.PathLike[str], *, mapped: bool = False) -> Checkpoint:
     """Read a weight file of any known form.
+
+    Args:
+        path: the file.
+        mapped: leave the values on the disk, unchecked, until they are used, where the form
+            allows it; for looking at what a file is.
 
     Raises:
         WeightsError: the file is missing, damaged, not a weight file, of another network, or a
@@ -77,27 +98,26 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         weights, metadata = _read_safetensors(path)
         layout: Layout = "safetensors"
     else:
-        layout, weights = _unwrap(_read_torch(path), path)
+        layout, weights = _unwrap(_read_torch(path, mapped=mapped and is_zipfile(path)), path)
         metadata = {}
-    network = _recognise(weights, path)
-    if network in BUILDERS:
-        weights = {key: weights[key] for key in _shapes(network)}
-    return Checkpoint(weights, network, layout, _sha256(path), metadata)
+    network, shapes = _recognise(weights, path)
+    weights = {key: weights[key] for key in shapes}
+    return Checkpoint(path, weights, network, layout, metadata)
 
 
 def convert(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    facts: Mapping[str, str],
     *,
     overwrite: bool = False,
 ) -> None:
     """Write a weight file anew as safetensors, whole or not at all.
 
+    Its metadata are the source's own, the network's name and the source's sha256.
+
     Args:
         source: any file that `read` reads.
         target: the safetensors file to write.
-        facts: metadata to add to the source's own, the network's name and the source's sha256.
         overwrite: replace an existing target.
 
     Raises:
@@ -110,29 +130,17 @@ def convert(
     found = read(source)
     own = {"format": "pt", "network": found.network, "source_sha256": found.sha256}
     weights = {key: value.contiguous() for key, value in found.weights.items()}
-    metadata = found.metadata | own | dict(facts)
+    metadata = found.metadata | own
     safetensors = _safetensors()
     try:
-        _write_whole(target, lambda part: safetensors.torch.save_file(weights, part, metadata))
+        with written_whole(target) as part:
+            safetensors.torch.save_file(weights, part, metadata)
     except (OSError, safetensors.SafetensorError) as fault:
         raise OutputError(
             f"cannot be written ({getattr(fault, 'strerror', None) or fault})",
             file=target,
             cure="Choose a folder that you may write to and that has room.",
         ) from fault
-
-
-def _write_whole(target: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file beside the target, then put it in its place in one step."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        part.touch()
-        write(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _kind(path: Path) -> Literal["torch", "safetensors"]:
@@ -148,11 +156,6 @@ def _kind(path: Path) -> Literal["torch", "safetensors"]:
             f"this is {seeming.name}, not a weight file", file=path, cure=seeming.cure
         )
     return seeming.weights
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Ignored:
@@ -173,11 +176,11 @@ _IN_OPTIMISERS = (
 )
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path, *, mapped: bool) -> Any:
     stand_ins: list[Any] = [(_Ignored, name) for name in _IN_OPTIMISERS]
     try:
         with torch.serialization.safe_globals(stand_ins):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as fault:  # a broken file can make torch raise nearly anything
         named = re.search(r"GLOBAL (\S+)", str(fault)) or re.search(r"function (.+)", str(fault))
         if named:
@@ -232,28 +235,51 @@ def _describe(content: object) -> str:
     return f"a dictionary of {names}{' ...' if len(content) > 3 else ''}" if content else "nothing"
 
 
+def _recognise(weights: Mapping[str, Tensor], path: Path) -> tuple[NetworkName, Shapes]:
+    """The network that has these keys and shapes, and they in its own order."""
+    found = _shapes_of(weights)
+    network: NetworkName = "lite"
+    if any(key.startswith("encoder.stem.") for key in found):
+        wanted = _lite_shapes(weights, path)
+    else:
+        shared = {name: len(found.items() & _shapes(name).items()) for name in BUILDERS}
+        network = max(shared, key=lambda name: shared[name])
+        wanted = _shapes(network)
+        if shared[network] < len(found) / 2:
+            raise WeightsError(
+                f"it is of another network: {_describe(found)}", file=path, cure=_KNOWN
+            )
+    if found != wanted:
+        difference = _difference(found, wanted)
+        raise WeightsError(
+            f"it resembles {network}, but of its entries {difference}", file=path, cure=_FETCH_AGAIN
+        )
+    return network, wanted
+
+
 @cache
-def _shapes(network: NetworkName) -> dict[str, tuple[int, ...]]:
-    return {key: tuple(value.shape) for key, value in empty(network).state_dict().items()}
+def _shapes(network: NetworkName) -> Shapes:
+    return _shapes_of(empty(network).state_dict())
 
 
-def _recognise(weights: Mapping[str, Tensor], path: Path) -> NetworkName:
-    """The network that has these keys and shapes."""
-    if any(key.startswith("encoder.stem") for key in weights):
-        return "lite"
-    found = {key: tuple(value.shape) for key, value in weights.items()}
-    shared = {name: len(found.items() & _shapes(name).items()) for name in BUILDERS}
-    best = max(shared, key=lambda name: shared[name])
-    if found == _shapes(best):
-        return best
-    if shared[best] < len(found) / 2:
-        raise WeightsError(f"it is of another network: {_describe(found)}", file=path, cure=_KNOWN)
-    raise WeightsError(_difference(found, best), file=path, cure=_FETCH_AGAIN)
+def _lite_shapes(weights: Mapping[str, Tensor], path: Path) -> Shapes:
+    """As they must be for a ``lite`` of these widths and bins."""
+    try:
+        return _shapes_of(Lite.shaped_like(weights).state_dict())
+    except (KeyError, IndexError) as fault:
+        raise WeightsError(
+            f"it resembles lite, but an entry that tells its widths is missing ({fault})",
+            file=path,
+            cure=_FETCH_AGAIN,
+        ) from None
 
 
-def _difference(found: Mapping[str, tuple[int, ...]], network: NetworkName) -> str:
+def _shapes_of(weights: Mapping[str, Tensor]) -> Shapes:
+    return {key: tuple(value.shape) for key, value in weights.items()}
+
+
+def _difference(found: Shapes, wanted: Shapes) -> str:
     """How a state dict fails to be the one that it resembles."""
-    wanted = _shapes(network)
     missing, foreign = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     misshapen = {key for key in wanted.keys() & found.keys() if wanted[key] != found[key]}
     parts = [
@@ -265,4 +291,4 @@ def _difference(found: Mapping[str, tuple[int, ...]], network: NetworkName) -> s
         )
         if keys
     ]
-    return f"it resembles {network}, but of its entries " + ", ".join(parts)
+    return ", ".join(parts)

@@ -126,19 +126,11 @@ def lite_from_onnx(path: str | os.PathLike[str]) -> Lite:
     arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in initialisers}
     weights = {key: torch.from_numpy(values.astype(np.float32)) for key, values in arrays.items()}
     try:
-        network = _shaped_like(weights)
+        network = Lite.shaped_like(weights)
         network.load_state_dict(weights | _counters(network), assign=True)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, IndexError, RuntimeError) as error:
         raise WeightsError(f"not a 'lite' network ({_one_line(error)})", file=path) from None
     return network.eval()
-
-
-def _shaped_like(weights: Mapping[str, Tensor]) -> Lite:
-    """A network of the shapes that the weights have, without memory for its own."""
-    sixteenth, eighth, quarter = (weights[f"decode{n}.mix.0.weight"].shape[0] for n in (16, 8, 4))
-    channels = weights["encoder.stem.conv.weight"].shape[1]
-    with torch.device("meta"):
-        return Lite(weights["bins"], channels=channels, widths=(sixteenth, eighth, quarter))
 
 
 def _counters(network: nn.Module) -> dict[str, Tensor]:
@@ -200,6 +192,7 @@ def _pictures(channels: int, height: int, width: int | None = None) -> Tensor:
 
 def _gap(path: Path, network: nn.Module, example: Tensor) -> float:
     """The largest difference between the file's outputs and the network's."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as engines.onnx does
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

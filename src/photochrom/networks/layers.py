@@ -85,6 +85,7 @@ class SpectralConv(NormalizedConv):
         self.register_buffer("weight_v", _unit(torch.randn(rest)))
 
     def effective_weight(self) -> Tensor:
+        """`weight_orig` over its spectral norm as far as u and v tell it."""
         # sigma divides the whole weight: half precision would change every value of it
         with _without_autocast(self.weight_orig.device):
             u, v = self._power_step() if self.training else (self.weight_u, self.weight_v)
@@ -123,6 +124,7 @@ class WeightNormConv(NormalizedConv):
         self.weight_v = nn.Parameter(direction)
 
     def effective_weight(self) -> Tensor:
+        """`weight_v` at the length `weight_g`, per output channel."""
         return self.weight_v * (self.weight_g / _channel_norm(self.weight_v))
 
 

@@ -7,6 +7,8 @@ colour is the distribution's annealed mean.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -86,6 +88,19 @@ class Lite(nn.Module):
         self.decode4 = Decode(widths[1], quarter, widths[2])
         self.head = nn.Conv2d(widths[2], len(bins), 1)
         self.register_buffer("bins", bins.float())
+
+    @classmethod
+    def shaped_like(cls, weights: Mapping[str, Tensor]) -> Lite:
+        """A network of the shapes that the weights have, on the meta device but for its bins.
+
+        Raises:
+            KeyError, IndexError: an entry that tells a shape is missing, or has fewer dimensions.
+        """
+        widths = (weights[f"decode{n}.mix.0.weight"].shape[0] for n in (16, 8, 4))
+        sixteenth, eighth, quarter = widths
+        channels = weights["encoder.stem.conv.weight"].shape[1]
+        with torch.device("meta"):
+            return cls(weights["bins"], channels=channels, widths=(sixteenth, eighth, quarter))
 
     def forward(self, luminance: Tensor) -> Tensor:
         quarter, eighth, sixteenth, deepest = self.encoder(luminance)

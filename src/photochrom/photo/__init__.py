@@ -4,7 +4,7 @@ from photochrom.photo.encoding import FORMATS, Encoded, encode, to_image
 from photochrom.photo.metadata import Metadata
 from photochrom.photo.picture import Photo, to_depth
 from photochrom.photo.reading import MAX_PIXELS, Source, read
-from photochrom.photo.writing import Written, provenance, write
+from photochrom.photo.writing import Written, provenance, writable, write
 
 __all__ = [
     "FORMATS",
@@ -19,5 +19,6 @@ __all__ = [
     "read",
     "to_depth",
     "to_image",
+    "writable",
     "write",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,11 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from photochrom.errors import OutputError
+from photochrom.errors import OutputError, PhotochromError
 from photochrom.photo import xmp
-from photochrom.photo.metadata import PREFIX, described, profile_space, with_resolution
+from photochrom.photo.metadata import (
+    DAMAGED,
+    PREFIX,
+    described,
+    profile_space,
+    with_resolution,
+)
 from photochrom.photo.packing import png_bytes, tiff_bytes
 from photochrom.photo.picture import Photo, Pixels, to_depth
+from photochrom.photo.reading import register_heif, warnings_told
 
 FORMATS: dict[str, str] = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -72,9 +80,24 @@ def encode(
         photo = replace(photo, metadata=replace(photo.metadata, xmp=packet))
     if format == "JPEG":
         photo = _short_enough(photo, provenance)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        data, notes = _encoded(photo, format, quality, provenance or {})
+    return Encoded(data, notes + warnings_told(warned))
+
+
+def _encoded(photo: Photo, format: str, quality: int, provenance: Mapping[str, str]) -> Encoded:
+    """With the EXIF, or if that is damaged, without it."""
     try:
-        return Encoded(_ENCODERS[format](photo, quality, provenance or {}), photo.notes)
-    except (OSError, ValueError) as error:
+        return Encoded(_ENCODERS[format](photo, quality, provenance), photo.notes)
+    except (MemoryError, PhotochromError):
+        raise
+    except Exception as error:  # Pillow meets damaged EXIF with any error there is
+        if photo.metadata.exif:
+            bare = replace(photo, metadata=replace(photo.metadata, exif=None))
+            return _encoded(bare.with_notes(DAMAGED), format, quality, provenance)
+        if not isinstance(error, (OSError, ValueError)):
+            raise
         raise OutputError(f"cannot be encoded as {format} ({error})", cure=_LOSSLESS) from error
 
 
@@ -169,8 +192,6 @@ def _avif(photo: Photo, quality: int, provenance: Mapping[str, str]) -> memoryvi
 
 
 def _heif(photo: Photo, quality: int, provenance: Mapping[str, str]) -> memoryview:
-    from photochrom.photo.reading import register_heif
-
     register_heif()
     image, kept = image_of(photo), photo.metadata
     image.info.update({"icc_profile": kept.icc} if kept.icc else {})

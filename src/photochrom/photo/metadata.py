@@ -16,6 +16,7 @@ from PIL import Image, TiffImagePlugin
 
 PREFIX = b"Exif\0\0"
 """In front of an EXIF block in JPEG."""
+DAMAGED = "the photograph's EXIF is damaged and was left out"
 
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
@@ -63,20 +64,30 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def collect(image: Image.Image, *, sideways: bool) -> Metadata:
-    """The metadata of a loaded image; `sideways`: turning it upright swaps its width and height."""
-    exif, dpi = _exif(image), _dpi(image)
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+def collect(image: Image.Image, *, sideways: bool) -> tuple[Metadata, tuple[str, ...]]:
+    """The metadata of a loaded image, and a note if some of it is lost.
+
+    Args:
+        sideways: turning the image upright swaps its width and height.
+    """
+    notes: tuple[str, ...] = ()
+    try:
+        exif = _exif(image)
+        exif = upright_exif(exif, sideways=sideways) if exif else None
+    except Exception:  # as in `orientation`
+        exif, notes = None, (DAMAGED,)
+    dpi, xmp = _dpi(image), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if isinstance(xmp, str):
         xmp = xmp.encode()
     if dpi and sideways:
         dpi = dpi[1], dpi[0]
-    return Metadata(
-        exif=upright_exif(exif, sideways=sideways) if exif else None,
+    kept = Metadata(
+        exif=exif,
         icc=image.info.get("icc_profile") or None,
         dpi=dpi,
         xmp=_XMP_ORIENTATION.sub(rb"\g<1>1", bytes(xmp)) if xmp else None,
     )
+    return kept, notes
 
 
 def described(exif: bytes | None) -> dict[int, Any]:
@@ -103,12 +114,9 @@ def _exif(image: Image.Image) -> bytes | None:
 
 def _exif_of_tiff(image: TiffImagePlugin.TiffImageFile) -> bytes | None:
     """A TIFF's tags mix description and layout; the description and the two sub-blocks are kept."""
-    try:
-        kept = Image.Exif()
-        kept.update(_descriptive(image.getexif()))
-        return kept.tobytes().removeprefix(PREFIX) if len(kept) else None
-    except Exception:  # as in `orientation`
-        return None
+    kept = Image.Exif()
+    kept.update(_descriptive(image.getexif()))
+    return kept.tobytes().removeprefix(PREFIX) if len(kept) else None
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
@@ -133,7 +141,10 @@ def _dpi_of_exif(image: Image.Image) -> tuple[float, float] | None:
 
 
 def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """EXIF that tells the resolution, for formats that have no other place for it."""
+    """EXIF that tells the resolution, for formats that have no other place for it.
+
+    A block without one is serialised anew, the one exception to this module's rule.
+    """
     block = Image.Exif()
     if exif:
         block.load(exif)
@@ -143,26 +154,26 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     return block.tobytes().removeprefix(PREFIX)
 
 
-def upright_exif(exif: bytes, *, sideways: bool) -> bytes | None:
+def upright_exif(exif: bytes, *, sideways: bool) -> bytes:
     """An EXIF block for the turned pixels: orientation 1, sides swapped, old thumbnail unlinked.
 
-    `exif` starts with its TIFF header (Exif 2.32, 4.5.2). None if it cannot be followed.
+    `exif` starts with its TIFF header (Exif 2.32, 4.5.2).
+
+    Raises:
+        struct.error: it cannot be followed.
     """
     order: Literal["<", ">"] = "<" if exif[:2] == b"II" else ">"
     block = bytearray(exif)
-    try:
-        (first,) = struct.unpack_from(order + "L", block, 4)
-        for tag, value in _entries(block, order, first):
-            if tag == _ORIENTATION:
-                struct.pack_into(order + "HH", block, value, 1, 0)
-            elif tag == _EXIF_IFD and sideways:
-                _swap_sides(block, order, struct.unpack_from(order + "L", block, value)[0])
-        (count,) = struct.unpack_from(order + "H", block, first)
-        after = first + 2 + 12 * count
-        if after + 4 <= len(block):  # the thumbnail shows the picture before its colours
-            struct.pack_into(order + "L", block, after, 0)
-    except struct.error:
-        return None
+    (first,) = struct.unpack_from(order + "L", block, 4)
+    for tag, value in _entries(block, order, first):
+        if tag == _ORIENTATION:
+            struct.pack_into(order + "HH", block, value, 1, 0)
+        elif tag == _EXIF_IFD and sideways:
+            _swap_sides(block, order, struct.unpack_from(order + "L", block, value)[0])
+    (count,) = struct.unpack_from(order + "H", block, first)
+    after = first + 2 + 12 * count
+    if after + 4 <= len(block):  # the thumbnail shows the picture before its colours
+        struct.pack_into(order + "L", block, after, 0)
     return bytes(block)
 
 

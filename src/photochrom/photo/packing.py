@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
+from itertools import accumulate
 from struct import pack
 from typing import Any
 
@@ -61,7 +62,7 @@ def _filtered(values: NDArray[np.uint16]) -> Iterator[bytes]:
         yield lines.tobytes()
 
 
-def tiff_bytes(values: NDArray[Any], tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytes:
+def tiff_bytes(values: NDArray[Any], tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytearray:
     """A little-endian TIFF: (H, W, C), C = 1 to 4 for grey, grey + alpha, RGB, RGBA.
 
     Deflate with horizontal differencing (TIFF 6.0, sections 6, 14, 18; Supplement 2).
@@ -73,18 +74,24 @@ def tiff_bytes(values: NDArray[Any], tags: TiffImagePlugin.ImageFileDirectory_v2
     height, width, channels = values.shape
     bits = values.dtype.itemsize * 8
     step = max(1, (1 << 20) // max(1, width * channels))
-    strips, offsets = [], [0]
-    for start in range(0, height, step):
-        rows = values[start : start + step].astype(f"<u{bits // 8}")
-        rows[:, 1:] = np.diff(rows, axis=1)
-        strips.append(zlib.compress(rows.data, 6))
-        offsets.append(offsets[-1] + len(strips[-1]))
+    starts = range(0, height, step)
     layout: dict[int, Any] = {256: width, 257: height, 258: (bits,) * channels, 259: 8}
     layout |= {262: 1 if channels < 3 else 2, 277: channels, 278: min(step, height), 284: 1, 317: 2}
-    # Pillow counts strip offsets from the end of the directory.
-    layout |= {273: tuple(offsets[:-1]), 279: tuple(len(strip) for strip in strips)}
+    layout |= {273: (0,) * len(starts), 279: (0,) * len(starts)}
     layout |= {338: 2} if channels in (2, 4) else {}
     tags.tagtype.update({273: 4, 279: 4})
     for tag, value in layout.items():
         tags[tag] = value
-    return b"".join([b"II*\0\x08\0\0\0", tags.tobytes(8), *strips])
+    # The directory comes first, empty; so no strip is held twice.
+    whole, sizes = bytearray(8 + len(tags.tobytes(8))), []
+    for start in starts:
+        rows = values[start : start + step].astype(f"<u{bits // 8}")
+        rows[:, 1:] = np.diff(rows, axis=1)
+        strip = zlib.compress(rows.data, 6)
+        sizes.append(len(strip))
+        whole += strip
+    # Pillow counts strip offsets from the end of the directory.
+    tags[273], tags[279] = tuple(accumulate(sizes, initial=0))[:-1], tuple(sizes)
+    directory = tags.tobytes(8)
+    whole[: 8 + len(directory)] = b"II*\0\x08\0\0\0" + directory
+    return whole

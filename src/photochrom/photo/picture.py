@@ -15,9 +15,6 @@ from photochrom.photo.toning import chroma_spread
 Pixels = NDArray[Any]
 """uint8 or uint16."""
 
-REC601 = (0.299, 0.587, 0.114)
-"""Weights of gamma-coded R, G, B in luma (ITU-R BT.601-7, 2.5.1)."""
-
 _COLORED = 1.5  # levels of 255
 _BLOCK = 1 << 20  # pixels worked on at a time
 
@@ -35,6 +32,8 @@ class Photo:
     """Pillow's name of the file's format, JPEG for example; empty for pixels without a file."""
     mode: str = ""
     """How the file stored its pixels, in Pillow's words: L, P, CMYK, RGB;16 ..."""
+    orientation: int = 1
+    """The EXIF orientation in which the file stores the pixels; these are upright."""
     notes: tuple[str, ...] = ()
     """What a person should know of the reading: "animated GIF: first frame of 12 used"."""
 
@@ -62,17 +61,6 @@ class Photo:
         """Bits per channel."""
         return 8 if self.pixels.dtype.itemsize == 1 else 16
 
-    def luma(self) -> NDArray[np.float32]:
-        """(H, W) float32 in [0, 1]: Rec. 601 luma of the gamma-coded values; grey as it is."""
-        height, width = self.pixels.shape[:2]
-        luma = np.empty((height, width), np.float32)
-        scale = np.float32(np.iinfo(self.pixels.dtype).max)
-        weights = np.array(REC601, np.float32)
-        for rows in blocks(height, width):
-            block = self.pixels[rows].astype(np.float32)
-            luma[rows] = (block if block.ndim == 2 else block @ weights) / scale
-        return np.minimum(luma, 1, out=luma)
-
     def is_colored(self) -> bool:
         """Whether the picture has colours of its own; sepia, faded and split-toned prints are grey.
 
@@ -88,6 +76,13 @@ class Photo:
             )
         alpha = None if self.alpha is None else to_depth(self.alpha, pixels.dtype.itemsize * 8)
         return replace(self, pixels=pixels, alpha=alpha)
+
+    def flattened(self, pixels: Pixels) -> Photo:
+        """The same photograph with opaque 8-bit pixels of any size; notes say what that lost."""
+        notes = ["16-bit values were reduced to 8 bit"] if self.depth == 16 else []
+        if self.alpha is not None:
+            notes.append("the transparency was left out")
+        return replace(self, pixels=pixels, alpha=None).with_notes(*notes)
 
     def with_notes(self, *notes: str) -> Photo:
         """The same photograph with something more to say."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from warnings import WarningMessage
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -60,7 +62,7 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
             than `max_pixels`.
         MissingExtra: it is HEIC, and pillow-heif is not installed.
     """
-    with opening(source, max_pixels=max_pixels) as (image, reopen):
+    with opening(source, max_pixels=max_pixels) as (image, reopen, warned):
         lay = _lies(image)
         if reopen:
             notes = _about_frames(image)
@@ -68,15 +70,15 @@ def read(source: Source, *, max_pixels: int = MAX_PIXELS) -> Photo:
         else:
             notes = (_PILLOW_HAS_8_BIT,) if deep.is_deep(image) else ()
             planes = planes_of(image)
-        return _photo(image, planes, lay, notes)
+        return _photo(image, planes, lay, notes).with_notes(*warnings_told(warned))
 
 
 def metadata_of(source: Source) -> Metadata:
     """What a picture's file says beside its pixels. Raises as `read`."""
-    with opening(source) as (image, _):
+    with opening(source) as (image, *_):
         if image.format == "PNG":
             image.load()  # its texts may stand behind the pixels
-        return collect(image, sideways=False)
+        return collect(image, sideways=False)[0]
 
 
 class Opened(NamedTuple):
@@ -84,6 +86,8 @@ class Opened(NamedTuple):
 
     image: Image.Image
     reopen: Callable[[], ImageFile.ImageFile] | None
+    warned: list[WarningMessage]
+    """What Pillow warned of so far."""
 
 
 @contextmanager
@@ -95,16 +99,28 @@ def opening(source: Source, *, max_pixels: int = MAX_PIXELS) -> Iterator[Opened]
     """
     if isinstance(source, Image.Image):
         _refuse_bomb(source, max_pixels)
-        yield Opened(source, None)
+        yield Opened(source, None, [])
         return
     with ExitStack() as stack:
+        warned = stack.enter_context(warnings.catch_warnings(record=True))
+        warnings.simplefilter("always", UserWarning)
         name, file = _file(source, stack)
         head = file.read(512)
         stack.enter_context(_refusals(name, head))
         image = stack.enter_context(opened(file, head))
         _refuse_bomb(image, max_pixels)
         stack.enter_context(_own_settings(image.width * image.height))
-        yield Opened(image, lambda: opened(file, head))
+        yield Opened(image, lambda: opened(file, head), warned)
+
+
+def warnings_told(warned: Iterable[WarningMessage]) -> tuple[str, ...]:
+    """Pillow's warnings as notes, each once and in one line."""
+    texts = (
+        " ".join(str(one.message).split())
+        for one in warned
+        if issubclass(one.category, UserWarning)
+    )
+    return tuple(f"Pillow warns: {text[:160]}" for text in dict.fromkeys(texts))
 
 
 def opened(file: IO[bytes], head: bytes) -> ImageFile.ImageFile:
@@ -209,7 +225,7 @@ def _refuse_bomb(image: Image.Image, max_pixels: int) -> None:
         raise InputError(
             f"has {width} x {height} = {width * height / 1e6:.0f} megapixels,"
             f" and {max_pixels / 1e6:g} are accepted",
-            cure="If you trust the file, raise the limit (max_pixels).",
+            cure="If you trust the file, raise the limit (--max-pixels, max_pixels).",
         )
 
 
@@ -264,12 +280,13 @@ def _lies(image: Image.Image) -> bool:
 
 def _photo(image: Image.Image, planes: Planes, lay: bool, notes: tuple[str, ...]) -> Photo:
     turned = 1 if image.format == "TIFF" else orientation(image)
-    kept = collect(image, sideways=lay or turned >= 5)
+    kept, lost = collect(image, sideways=lay or turned >= 5)
     return Photo(
         pixels=turn(planes.pixels, turned),
         alpha=None if planes.alpha is None else turn(planes.alpha, turned),
         metadata=replace(kept, icc=None) if planes.left_profile else kept,
         format="JPEG" if image.format == "MPO" else image.format or "",
         mode=planes.mode,
-        notes=notes + planes.notes,
+        orientation=turned,
+        notes=notes + planes.notes + lost,
     )

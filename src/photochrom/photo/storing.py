@@ -34,7 +34,7 @@ def store(path: Path, data: bytes | memoryview, *, overwrite: bool = False) -> N
         OutputError: the file exists and `overwrite` is false, the folder cannot be made or written
             to, or the disk is full.
     """
-    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         refuse_taken(path, overwrite=overwrite)

@@ -11,7 +11,7 @@ from photochrom.errors import OutputError
 from photochrom.photo import xmp
 from photochrom.photo.encoding import FORMATS, encode
 from photochrom.photo.picture import Photo
-from photochrom.photo.reading import Source, metadata_of
+from photochrom.photo.reading import Source, metadata_of, register_heif
 from photochrom.photo.storing import refuse_taken, store
 
 
@@ -48,15 +48,27 @@ def write(
             disk is full, or the picture is too large for the format.
         MissingExtra: HEIC without pillow-heif.
     """
-    path = Path(path)
-    format = format_of(path)
-    refuse_taken(path, overwrite=overwrite)
+    format, path = writable(path, overwrite=overwrite), Path(path)
     try:
         encoded = encode(photo, format, quality=quality, provenance=provenance)
     except OutputError as error:
         raise OutputError(error.what, file=path, cure=error.cure) from error
     store(path, encoded.data, overwrite=overwrite)
     return Written(path, encoded.notes)
+
+
+def writable(path: str | PathLike[str], *, overwrite: bool = False) -> str:
+    """The format of a result, before any work is spent on it.
+
+    Raises:
+        OutputError: the name is taken, or its suffix unknown.
+        MissingExtra: HEIC without pillow-heif.
+    """
+    format = format_of(Path(path))
+    if format == "HEIF":
+        register_heif()
+    refuse_taken(Path(path), overwrite=overwrite)
+    return format
 
 
 def format_of(path: Path) -> str:

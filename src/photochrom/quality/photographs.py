@@ -43,13 +43,17 @@ class Photographs:
 
     def __iter__(self) -> Iterator[Photograph]:
         """Raises InputError, naming the member, for one that cannot be read."""
+        for name, source in self.sources():
+            yield self._decode(name, source)
+
+    def sources(self) -> Iterator[tuple[str, Path | IO[bytes]]]:
+        """The name and the encoded file of each, by name; a tar's is open until the next one."""
         if self.path.is_dir():
-            for name in self.names:
-                yield self._decode(name, self.path / name)
+            yield from ((name, self.path / name) for name in self.names)
             return
         with tarfile.open(self.path) as tar:
             for name in self.names:
-                yield self._decode(name, cast(IO[bytes], tar.extractfile(name)))
+                yield name, cast(IO[bytes], tar.extractfile(name))
 
     def _decode(self, name: str, source: Path | IO[bytes]) -> Photograph:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from photochrom.errors import TrainingError
+from photochrom.whole import written_whole
 
 KEEP = 2
 """Checkpoints kept in a run folder, newest first."""
@@ -32,11 +32,9 @@ def save(
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """A safetensors file that appears under its name only once it is whole and on disk."""
-    part = path.with_suffix(".part")
-    save_file({k: t.detach().contiguous().clone() for k, t in tensors.items()}, part, metadata)
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    copies = {key: t.detach().contiguous().clone() for key, t in tensors.items()}
+    with written_whole(path) as part:
+        save_file(copies, part, metadata)
 
 
 def latest(folder: Path) -> Path | None:

@@ -7,51 +7,55 @@ that was cut off goes on with the very pictures it would have seen.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photochrom.errors import TrainingError
+from photochrom import photo
+from photochrom.errors import InputError, MissingExtra, TrainingError
+from photochrom.quality import photographs as pictures
 
-SUFFIXES = {".avif", ".webp", ".jpg", ".jpeg", ".png"}
 SHORT_SIDE = 176
 """Shorter side, in pixels, of the photographs in the cache."""
+CHUNK = 256
+"""Files that are in memory at once while the cache is made."""
 
 Bytes = NDArray[np.uint8]
 
 
-def encoded(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and file content of every picture in a tar shard or a folder tree, in order of name."""
-    if source.is_file():
-        with tarfile.open(source) as tar:
-            members = (m for m in tar.getmembers() if m.isfile())
-            for member in sorted(members, key=lambda m: m.name):
-                if Path(member.name).suffix.lower() in SUFFIXES:
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    yield member.name, file.read()
-        return
-    for path in sorted(source.rglob("*")):
-        if path.suffix.lower() in SUFFIXES:
-            yield path.relative_to(source).as_posix(), path.read_bytes()
+def listed(source: Path) -> pictures.Photographs:
+    """The names of the pictures in a folder tree or tar file.
+
+    Raises:
+        TrainingError: it is missing, neither of both, or holds no pictures.
+    """
+    try:
+        return pictures.pictures(source)
+    except InputError as error:
+        raise TrainingError(error.what, file=error.file, cure=error.cure) from None
+
+
+def contents(found: pictures.Photographs) -> Iterator[tuple[str, bytes]]:
+    """Name and file content of each picture, in order of name, one at a time."""
+    for name, source in found.sources():
+        yield name, source.read_bytes() if isinstance(source, Path) else source.read()
 
 
 def decode(data: bytes, short_side: int = SHORT_SIDE) -> Bytes | None:
-    """RGB (H, W, 3) with the shorter side at most ``short_side``; None if it is no picture."""
+    """Upright RGB (H, W, 3), the shorter side at most ``short_side``; None if it is no picture."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            rgb = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pixels = photo.read(data).pixels
+    except (InputError, MissingExtra):
         return None
+    rgb = Image.fromarray(photo.to_depth(pixels, 8)).convert("RGB")
     scale = short_side / min(rgb.size)
     if scale < 1:
         width, height = (max(short_side, round(side * scale)) for side in rgb.size)
@@ -68,6 +72,8 @@ class Photographs:
     """(N, 3): offset, height, width."""
     skipped: tuple[str, ...]
     """Names of files that could not be decoded."""
+    fingerprint: str
+    """Changes when the set of photographs does."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -78,42 +84,40 @@ class Photographs:
 
 
 def fingerprint(sources: list[Path]) -> str:
-    """Of names and sizes: changes when the set of photographs does."""
+    """Of names and sizes, and of how pictures are decoded."""
     files = [p for s in sources for p in ([s] if s.is_file() else sorted(s.rglob("*")))]
     rows = [f"{p.name} {p.stat().st_size}" for p in files if p.is_file()]
-    return hashlib.sha256("\n".join([*rows, str(SHORT_SIDE)]).encode()).hexdigest()[:16]
+    how = f"upright, {SHORT_SIDE}"
+    return hashlib.sha256("\n".join([*rows, how]).encode()).hexdigest()[:16]
 
 
 def open_photographs(sources: list[Path], cache: Path) -> Photographs:
     """The photographs of shards and folders, decoded into ``cache`` unless they are there.
 
     Raises:
-        TrainingError: a source is missing or holds no pictures.
+        TrainingError: a source is missing, is neither folder nor tar file, or holds no pictures.
     """
-    for source in sources:
-        if not source.exists():
-            raise TrainingError("no such folder or shard", file=source)
-    home = cache / fingerprint(sources)
+    found = [listed(source) for source in sources]
+    mark = fingerprint(sources)
+    home = cache / mark
     if not (home / "done.json").exists():
-        _decode_all(sources, home)
+        _decode_all(found, home)
     facts = json.loads((home / "done.json").read_text())
     index = np.load(home / "index.npy")
     if not len(index):
-        raise TrainingError(
-            "no pictures found", file=sources[0], cure=f"Known are {', '.join(sorted(SUFFIXES))}."
-        )
+        raise TrainingError("none of its pictures can be read", file=sources[0])
     pixels = np.memmap(home / "pixels.u8", np.uint8, "r")
-    return Photographs(pixels, index, tuple(facts["skipped"]))
+    return Photographs(pixels, index, tuple(facts["skipped"]), mark)
 
 
-def _decode_all(sources: list[Path], home: Path) -> None:
+def _decode_all(sources: list[pictures.Photographs], home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True)
     rows, skipped, offset = [], [], 0
     with ThreadPoolExecutor() as pool, open(home / "pixels.u8", "wb") as file:
-        for source in sources:
-            files = list(encoded(source))
-            decoded = pool.map(decode, (data for _, data in files))
-            for (name, _), rgb in zip(files, decoded, strict=True):
+        files = chain.from_iterable(contents(source) for source in sources)
+        while chunk := list(islice(files, CHUNK)):
+            decoded = pool.map(decode, (data for _, data in chunk))
+            for (name, _), rgb in zip(chunk, decoded, strict=True):
                 if rgb is None:
                     skipped.append(name)
                     continue

@@ -12,16 +12,30 @@ from PIL import Image
 
 from photochrom.networks.count import multiply_adds
 from photochrom.networks.lite import Lite
+from photochrom.whole import written_whole
 
 
 class Journal:
-    """Writes figures and pictures of a run into its folder, for people and for TensorBoard."""
+    """Writes figures and pictures of a run into its folder, for people and for TensorBoard.
 
-    def __init__(self, folder: Path) -> None:
+    A run that goes on from ``step`` repeats the steps after it: what they left is taken out.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         self.folder = folder
-        self._board = SummaryWriter(folder)
+        self._cut(step)
+        self._board = SummaryWriter(folder, purge_step=step + 1)
+
+    def _cut(self, step: int) -> None:
+        path = self.folder / "log.jsonl"
+        if not path.exists():
+            return
+        rows = path.read_text().splitlines(keepends=True)
+        kept = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
+        with written_whole(path) as part:
+            part.write_text("".join(kept))
 
     def row(self, step: int, figures: dict[str, float], *, group: str) -> None:
         """One row of ``log.jsonl`` and one point of each curve ``group/name``."""

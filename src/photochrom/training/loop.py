@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,17 +15,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from photochrom import color
+from photochrom import __version__, color
 from photochrom.errors import TrainingError
 from photochrom.networks.efficientnet import load_imagenet
-from photochrom.networks.lite import Lite
+from photochrom.networks.export import export_lite
+from photochrom.networks.lite import TEMPERATURE, Lite
+from photochrom.whole import written_whole
 
 from . import checkpoint
-from .chroma import GRID, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
+from .chroma import GRID, NEAREST, ChromaClasses, RebalancedChromaLoss, count_bins, expected_ab
 from .data import Bytes, Photographs, batch_at
 from .journal import Journal, matrix_peak, share_of_peak
 from .losses import FeatureLoss, coloured
-from .recipe import Recipe
+from .recipe import Recipe, parse
 from .watch import Watch
 
 QUARTER = 4
@@ -49,7 +52,11 @@ def tensors_of(rgb: Bytes) -> tuple[Tensor, Tensor]:
 
 
 def measure_bins(photographs: Photographs, *, sample: int = 4000) -> tuple[Tensor, Tensor]:
-    """Chroma bins and their shares over a fixed sample of the photographs."""
+    """Chroma bins and their shares over a fixed sample of the photographs.
+
+    Raises:
+        TrainingError: the photographs are grey.
+    """
     numbers = np.linspace(0, len(photographs) - 1, min(sample, len(photographs))).astype(int)
     rows = []
     for number in numbers:
@@ -57,6 +64,11 @@ def measure_bins(photographs: Photographs, *, sample: int = 4000) -> tuple[Tenso
         h, w = (side // QUARTER * QUARTER for side in rgb.shape[:2])
         rows.append(chroma_of(rgb[None, :h, :w]).reshape(-1, 2)[::3])
     bins, shares = count_bins(np.concatenate(rows))
+    if len(bins) < NEAREST:
+        raise TrainingError(
+            f"the photographs are grey: {len(bins)} chroma bins, at least {NEAREST} are needed",
+            cure="Train on photographs in colour.",
+        )
     return torch.from_numpy(bins), torch.from_numpy(shares)
 
 
@@ -149,7 +161,8 @@ class Trainer:
             "optimiser": checkpoint.optimiser_tensors(self.optimiser),
             "data": {"shares": self.shares},
         }
-        checkpoint.save(folder, self.step, parts, {"recipe": self.recipe.as_dict()})
+        facts = {"recipe": self.recipe.as_dict(), "data": self.photographs.fingerprint}
+        checkpoint.save(folder, self.step, parts, facts)
 
 
 def begins(recipe: Recipe) -> list[int]:
@@ -179,6 +192,10 @@ def open_run(recipe: Recipe, photographs: Photographs, folder: Path) -> Trainer:
     """A new trainer, or the one that ``folder`` holds the checkpoint of.
 
     A recipe may be longer than the one the checkpoint was made with: runs are extended that way.
+
+    Raises:
+        TrainingError: the photographs are grey, the checkpoint is damaged, or it was made with
+            other photographs or by a recipe whose steps so far differ.
     """
     folder.mkdir(parents=True, exist_ok=True)
     newest = checkpoint.latest(folder)
@@ -189,52 +206,106 @@ def open_run(recipe: Recipe, photographs: Photographs, folder: Path) -> Trainer:
         load_imagenet(network.encoder)
         return Trainer(recipe, photographs, network, shares)
     parts, facts = checkpoint.load(newest)
+    _refuse_another_run(recipe, photographs, facts, newest)
     shares = parts["data"]["shares"]
     trainer = Trainer(recipe, photographs, Lite(parts["network"]["bins"]), shares, facts["step"])
-    if trainer.step > recipe.steps:
-        raise TrainingError(
-            f"the run is at step {trainer.step}, past the recipe's end {recipe.steps}",
-            file=newest,
-            cure="Give a longer recipe or another run folder.",
-        )
     trainer.network.load_state_dict(parts["network"])
     trainer.average.load_state_dict(parts["average"])
     checkpoint.restore_optimiser(trainer.optimiser, parts["optimiser"])
     return trainer
 
 
+def _refuse_another_run(
+    recipe: Recipe, photographs: Photographs, facts: dict[str, Any], newest: Path
+) -> None:
+    cure = "Give the run's own, or another run folder."
+    step = facts["step"]
+    if step > recipe.steps:
+        raise TrainingError(
+            f"the run is at step {step}, past the recipe's end {recipe.steps}",
+            file=newest,
+            cure="Give a longer recipe or another run folder.",
+        )
+    if changed := recipe.changed(parse(facts["recipe"]), step):
+        raise TrainingError(
+            f"the run was begun with another recipe: {', '.join(changed)}", file=newest, cure=cure
+        )
+    # older checkpoints do not say
+    if facts.get("data", photographs.fingerprint) != photographs.fingerprint:
+        raise TrainingError("the run was begun with other photographs", file=newest, cure=cure)
+
+
 def run(
-    trainer: Trainer, folder: Path, *, watch: Watch | None, say: Callable[[str], None] = print
+    trainer: Trainer,
+    folder: Path,
+    *,
+    watch: Watch | None,
+    say: Callable[[str], None] = print,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Trains to the end of the recipe: checkpoints, watch points, figures every 50 steps.
 
-    Figures go to ``log.jsonl`` and TensorBoard in the run folder, contact sheets beside them.
-    ``of_peak`` is the share of the machine's bfloat16 matrix peak that the run uses.
+    Figures go to ``log.jsonl`` and TensorBoard in the run folder, contact sheets beside them; at
+    the end the averaged weights are exported. ``of_peak`` is the share of the machine's
+    bfloat16 matrix peak that the run uses. As soon as ``stop`` says so, the run is saved and left.
     """
-    recipe, journal, peak = trainer.recipe, Journal(folder), matrix_peak()
+    recipe, journal, peak = trainer.recipe, Journal(folder, trainer.step), matrix_peak()
     rows: list[dict[str, float]] = []
-    began = time.perf_counter()
+    crops, began = 0, time.perf_counter()
     for losses in trainer.steps():
         step, phase = trainer.step, recipe.phase_at(trainer.step - 1)[0]
         rows.append(losses)
+        crops += phase.batch
         if step % REPORT == 0 or step == recipe.steps:
             figures = {name: sum(row[name] for row in rows) / len(rows) for name in losses}
-            speed = len(rows) * phase.batch / (time.perf_counter() - began)
+            speed = crops / (time.perf_counter() - began)
             figures["crops_per_second"] = speed
             figures["of_peak"] = share_of_peak(trainer.network, phase.size, speed, peak)
             figures["rate"] = recipe.rate_at(step - 1)
             journal.row(step, figures, group="train")
             say(f"step {step}/{recipe.steps}  {described(figures)}")
-            rows, began = [], time.perf_counter()
-        if step % recipe.checkpoint == 0 or step == recipe.steps:
+            rows, crops, began = [], 0, time.perf_counter()
+        leave = stop()
+        if leave or step % recipe.checkpoint == 0 or step == recipe.steps:
             trainer.save(folder)
+        if leave:
+            return
         if watch and (step % recipe.watch == 0 or step == recipe.steps):
-            sheet = folder / f"sheet-{step:07d}.png"
-            watch.sheet(trainer.average, sheet)
-            figures = watch.measure(trainer.average)
-            journal.row(step, figures, group="val")
-            journal.picture(step, sheet)
+            paused = time.perf_counter()
+            figures = _watch(trainer, watch, journal)
             say(f"step {step}  {described(figures)}")
+            began += time.perf_counter() - paused
+    export(trainer, folder)
+
+
+def _watch(trainer: Trainer, watch: Watch, journal: Journal) -> dict[str, float]:
+    sheet = journal.folder / f"sheet-{trainer.step:07d}.png"
+    watch.sheet(trainer.average, sheet)
+    figures = watch.measure(trainer.average)
+    journal.row(trainer.step, figures, group="val")
+    journal.picture(trainer.step, sheet)
+    return figures
+
+
+def export(trainer: Trainer, folder: Path) -> Path:
+    """The averaged weights as ``<recipe's name>.onnx`` in the run folder: a model to colour with.
+
+    Raises:
+        EngineError: the file does not compute what torch computes; it is not kept.
+    """
+    path = folder / f"{trainer.recipe.name}.onnx"
+    facts = {
+        "name": trainer.recipe.name,
+        "version": __version__,
+        "steps": str(trainer.step),
+        "recipe": json.dumps(trainer.recipe.as_dict()),
+        "photographs": str(len(trainer.photographs)),
+        "temperature": str(TEMPERATURE),
+        "licence": "see MODEL_CARD.md",
+    }
+    with written_whole(path) as part:
+        export_lite(trainer.average, part, facts=facts)
+    return path
 
 
 def described(figures: dict[str, float]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import TrainingError
+from photochrom.networks.efficientnet import LITE2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Phase:
             raise TrainingError(f"crop size {self.size} is not a multiple of 32")
         if min(self.steps, self.batch) < 1:
             raise TrainingError("a phase needs at least one step and a batch of one")
+        if not (0 < self.rate < math.inf and 0 <= self.rate_end < math.inf):
+            raise TrainingError(f"rates {self.rate} to {self.rate_end} are not above 0")
 
     def rate_at(self, step: int) -> float:
         """Learning rate at ``step`` of this phase, counted from 0."""
@@ -65,6 +68,14 @@ class Recipe:
     checkpoint: int = 250
     """Steps between checkpoints."""
 
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise TrainingError("the recipe has no phases", cure="Add a [[phases]] table.")
+        for key, (low, high) in RANGES.items():
+            if not low <= getattr(self, key) <= high:
+                span = f"within {low} to {high}" if high < math.inf else f"{low} or more"
+                raise TrainingError(f"{key} {getattr(self, key)} is not {span}")
+
     @property
     def steps(self) -> int:
         """Steps of all phases."""
@@ -83,9 +94,40 @@ class Recipe:
         phase, inner = self.phase_at(step)
         return phase.rate_at(inner) * min(1.0, (step + 1) / max(self.warmup, 1))
 
+    def changed(self, before: Recipe, step: int) -> list[str]:
+        """The keys in which the first ``step`` steps differ from those of another recipe.
+
+        What is to come may differ, and how often a run is looked at.
+        """
+        keys = [f.name for f in fields(self) if f.name not in {*UNLEARNT, "phases"}]
+        found = [key for key in keys if getattr(self, key) != getattr(before, key)]
+        return found + ["phases"] * (self._past(step) != before._past(step))
+
+    def _past(self, step: int) -> list[tuple[int, int, float]]:
+        """Crop size, batch and rate of each step before ``step``, warm-up left out."""
+        past = (self.phase_at(s) for s in range(min(step, self.steps)))
+        return [(phase.size, phase.batch, phase.rate_at(inner)) for phase, inner in past]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as stored beside the weights."""
         return asdict(self)
+
+
+RANGES = {
+    "seed": (0, math.inf),
+    "rebalance": (0, 1),
+    "regression": (0, math.inf),
+    "feature": (0, math.inf),
+    "encoder_rate": (0, math.inf),
+    "frozen_stages": (0, len(LITE2)),
+    "weight_decay": (0, math.inf),
+    "warmup": (0, math.inf),
+    "ema": (0, 1),
+    "watch": (1, math.inf),
+    "checkpoint": (1, math.inf),
+}
+UNLEARNT = {"name", "watch", "checkpoint"}
+"""What the weights do not depend on."""
 
 
 def parse(table: dict[str, Any]) -> Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,11 @@ from PIL import Image
 from torch.nn import functional as F
 
 from photochrom import color
+from photochrom.errors import TrainingError
 from photochrom.networks.lite import Lite
 from photochrom.quality.metrics import ciede2000, colorfulness
 
-from .data import Bytes, decode, encoded
+from .data import Bytes, contents, decode, listed
 
 SIDE = 256
 """Longer side of the held-out photographs, in pixels."""
@@ -60,13 +61,19 @@ def _cell(rgb: Bytes, *, width: int = 200, height: int = 320) -> Bytes:
 
 
 def open_watch(source: Path, *, count: int = 100) -> Watch:
-    """``count`` photographs spread evenly over a shard or folder, at 256 px, sides in 32s."""
-    files = list(encoded(source))
-    chosen = [
-        files[i][1] for i in np.linspace(0, len(files) - 1, min(count, len(files))).astype(int)
-    ]
-    pictures = (decode(data, 10**6) for data in chosen)
-    return Watch(tuple(_fit(rgb) for rgb in pictures if rgb is not None))
+    """``count`` photographs spread evenly over a shard or folder, at 256 px, sides in 32s.
+
+    Raises:
+        TrainingError: there is no such shard or folder, or none of these can be read.
+    """
+    found = listed(source)
+    places = np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)
+    chosen = replace(found, names=tuple(found.names[place] for place in places))
+    pictures = (decode(data, 10**6) for _, data in contents(chosen))
+    fitted = tuple(_fit(rgb) for rgb in pictures if rgb is not None)
+    if not fitted:
+        raise TrainingError("none of its pictures can be read", file=source)
+    return Watch(fitted)
 
 
 def _fit(rgb: Bytes) -> Bytes:
