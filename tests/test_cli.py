@@ -20,6 +20,7 @@ from PIL import Image
 import photochrom
 from photochrom.cli import main
 from photochrom.cli.report import RunReport
+from photochrom.models import cards
 
 pytestmark = pytest.mark.plain
 
@@ -104,7 +105,7 @@ class TestColorize:
         run("scans", "-o", "colour")
         run("scans")
         done = run(".", "-r", "--json")
-        assert "1 results of earlier runs left out" in done.err
+        assert "1 result of earlier runs left out" in done.err
         assert [(row["source"], row["status"]) for row in done.rows[:-1]] == [
             ("colour/a.jpg", "skipped"),
             ("scans/a.jpg", "failed"),
@@ -149,7 +150,7 @@ class TestColorize:
         grey("old.jpg", (300, 200))
         row = run("old.jpg", "--contact-sheet", "--format", "png", "--json").rows[0]
         assert row["target"] == "old.sizes.png"
-        assert row["render_size"] in (192, 256, 320)
+        assert row["render_size"] in cards()["lite"].auto_sizes
         with Image.open("old.sizes.png") as image:
             assert image.width > 900
 
@@ -188,7 +189,7 @@ class TestJson:
         assert done.code == 1
         assert (first["source"], first["status"], first["target"]) == ("a.jpg", "ok", "a.color.jpg")
         assert (first["model"], first["engine"]) == ("painted", "painted")
-        assert first["render_size"] in (192, 256, 320)
+        assert first["render_size"] in cards()["lite"].auto_sizes
         assert first["seconds"] > 0
         assert (second["status"], second["target"]) == ("failed", None)
         assert "text file" in second["error"]

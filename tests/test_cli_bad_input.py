@@ -185,3 +185,67 @@ def test_an_output_folder_that_is_a_file(folder: Path, capsys: pytest.CaptureFix
     (folder / "taken").write_text("")
     assert run("good.png", "-o", "taken/") == 1
     assert "taken" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are POSIX's")
+def test_pipes_are_neither_waited_for_nor_taken_from_folders(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    done = process("pipe.jpg", ".", timeout=60)
+    assert (done.returncode, done.stdout) == (1, "good.color.png\n")
+    assert "error: pipe.jpg: is a pipe, a device or a socket. " in done.stderr
+    done = process(".", "-o", "out/", timeout=60)
+    assert (done.returncode, done.stdout) == (0, "out/good.png\n")
+
+
+def test_a_name_that_becomes_too_long(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "g" * 248 + ".png"
+    (folder / "good.png").rename(name)
+    assert run(name) == 1
+    assert (
+        capsys.readouterr()
+        .err.rstrip()
+        .endswith("cannot be written (File name too long). Choose another name or folder with -o.")
+    )
+    assert run(name, "-o", "short.png") == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell closes it")
+def test_closed_standard_input(folder: Path) -> None:
+    done = process("-", "-o", "new.png", limit="exec <&-")
+    assert done.returncode == 1
+    assert "error: -: standard input is closed. " in done.stderr
+
+
+def test_an_address_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("http://[::1/x.jpg") == 1
+    assert "error: http://[::1/x.jpg: is not a proper address" in capsys.readouterr().err
+
+
+def test_an_empty_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("") == 1
+    assert "error: an empty name. " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")
+@pytest.mark.parametrize(
+    "arguments", [["good.png"], ["good.png", "-o", "-"], ["good.png", "--json"]]
+)
+def test_a_full_standard_output(folder: Path, arguments: list[str]) -> None:
+    done = process(*arguments, limit="exec >/dev/full")
+    assert done.returncode == 1
+    said = [line for line in done.stderr.splitlines() if not line.startswith("model ")]
+    assert len(said) == 1
+    assert "standard output: the disk is full. " in said[0]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux's")
+def test_a_list_to_a_full_disk(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(photochrom.__file__).parents[1])}
+    command = [sys.executable, "-m", "photochrom", "weights", "list"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith("the disk is full. Free some space, or write elsewhere.\n")
+    assert len(done.stderr.splitlines()) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +65,41 @@ class TestWeights:
         self, verb: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         without_torch(monkeypatch)
-        Path("a.pth").write_bytes(b"x")
+        with zipfile.ZipFile("a.pth", "w") as archive:
+            archive.writestr("archive/data.pkl", b"")
         rest = ["b.safetensors"] if verb == ["convert"] else []
         assert main(["weights", *verb, "a.pth", *rest]) == 1
         assert 'pip install "photochrom[torch]"' in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("file", "says"),
+        [
+            ("nope", "there is no model or weight file 'nope'"),
+            ("old.jpg", "old.jpg: this is a JPEG picture, not a weight file"),
+            (".", ".: this is a folder, not a weight file"),
+            ("junk.pth", "junk.pth: this is a text file, not a weight file"),
+        ],
+    )
+    def test_what_is_no_weight_file_is_told_without_torch(
+        self,
+        file: str,
+        says: str,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        without_torch(monkeypatch)
+        Image.new("L", (40, 30), 90).save("old.jpg")
+        Path("junk.pth").write_text("junk")
+        given = [["weights", "info", file], ["old.jpg", "--model", file]]
+        for arguments in [*given, ["weights", "convert", file, "b.safetensors"]]:
+            assert main(arguments) == 1
+            assert f"error: {says}. " in capsys.readouterr().err
+
+    def test_info_leaves_out_what_is_for_engines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["weights", "info", "lite"]) == 0
+        out = capsys.readouterr().out
+        assert "sha256:" in out
+        assert "probe." not in out
 
 
 def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +137,20 @@ class TestEval:
         assert figures["difference"]["ciede2000"]["estimate"] == 0
         assert main([*given, "--model", "lite", "--model", "lite"]) == 0
         assert "painted minus painted" in capsys.readouterr().out
+
+    def test_its_own_results_are_left_out(
+        self, photographs: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        given = ["--engine", "painted", "--force"]
+        assert main([str(photographs / "0.png"), "-o", str(photographs / "x.jpg"), *given]) == 0
+        assert main([str(photographs / "0.png"), "-o", "made/", *given]) == 0
+        capsys.readouterr()
+        assert main(["eval", "--data", str(photographs), "--engine", "painted", "--json"]) == 0
+        out, err = capsys.readouterr()
+        assert "1 result of photochrom left out" in err
+        assert json.loads(out)["counts"]["measured"] == 6
+        assert main(["eval", "--data", "made", "--engine", "painted"]) == 1
+        assert "holds nothing but results of photochrom" in capsys.readouterr().err
 
     def test_a_note_is_told_once(
         self, photographs: Path, capsys: pytest.CaptureFixture[str]

@@ -372,3 +372,29 @@ def test_a_contact_sheet_of_a_thin_picture_at_the_largest_size(
 def test_neighbours_stay_within_the_sizes_that_make_sense() -> None:
     assert sheet.neighbours([64], 32) == [64, 96]
     assert sheet.neighbours([1024], 32) == [768, 1024]
+
+
+def test_a_photograph_is_never_replaced_by_its_own_result(
+    colorizer: Colorizer, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.png"
+    ramp(40, 30).save(path)
+    before = path.read_bytes()
+    (tmp_path / "link.png").symlink_to(path)
+    with path.open("rb") as file:
+        for source, target in ((path, path), (path, tmp_path / "link.png"), (file, path)):
+            with pytest.raises(OutputError, match="source and target are one file"):
+                colorizer.colorize_file(source, target, overwrite=True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("tint", "noted"), [((1, 1, 1), False), ((1, 0.99, 0.97), False), ((1, 0.85, 0.65), True)]
+)
+def test_a_tint_that_is_replaced_is_said(
+    colorizer: Colorizer, tmp_path: Path, tint: tuple[float, ...], noted: bool
+) -> None:
+    toned = np.asarray(ramp(80, 60))[..., None] * np.array(tint)
+    Image.fromarray(toned.astype(np.uint8)).save(tmp_path / "old.png")
+    done = colorizer.colorize_file(tmp_path / "old.png", tmp_path / "new.png")
+    assert ("its tint was taken for toning and replaced" in done.notes) is noted

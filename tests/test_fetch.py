@@ -163,3 +163,8 @@ def test_the_proxy_of_the_environment_is_asked(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with pytest.raises(InputError, match="refused"):
         fetch("http://photographs.invalid/old.jpg", seconds=5)
+
+
+def test_an_address_that_is_malformed() -> None:
+    with pytest.raises(InputError, match="is not a proper address"):
+        fetch("http://[::1/x.jpg")

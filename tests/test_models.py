@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,7 +90,8 @@ def test_the_home_follows_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_published_weights_without_torch_name_the_extra(tmp_path: Path) -> None:
     """In a process of its own: there, torch cannot be imported."""
     path = tmp_path / "ColorizeArtistic_gen.pth"
-    path.write_bytes(b"weights")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
     script = (
         f"import sys; sys.modules['torch'] = None; sys.path.insert(0, {str(SOURCE)!r})\n"
         "import photochrom\n"

@@ -147,6 +147,11 @@ def test_decompression_bomb() -> None:
     )
 
 
+def test_small_limits_are_told_in_small_numbers() -> None:
+    with pytest.raises(InputError, match=r"320 x 256 = 0\.082 megapixels, and 0\.05 are accepted"):
+        read(png_header(320, 256), max_pixels=50_000)
+
+
 def test_the_limit_is_the_callers_not_pillows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     for format in ("PNG", "JPEG", "TIFF", "WEBP"):

@@ -104,6 +104,12 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
     assert read(path).metadata.icc is None
 
 
+def test_a_profile_that_is_none_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    grey = Photo(np.zeros((4, 5), np.uint8), metadata=Metadata(icc=b"short"))
+    notes = write(tmp_path / "a.png", grey).notes
+    assert notes == ("the colour profile is damaged and was left out",)
+
+
 def exif_of(tag: int, kind: int, count: int, value: bytes) -> bytes:
     """An EXIF block of one entry (TIFF 6.0, section 2)."""
     entry = struct.pack("<HHL", tag, kind, count) + value

@@ -92,6 +92,11 @@ class TestFind:
         found = find(["https://example.org/a.jpg", "-"])
         assert [source.kind for source in found.sources] == ["url", "stdin"]
 
+    def test_recursive_is_advised_where_there_are_folders_to_look_into(self) -> None:
+        Path("outer/inner").mkdir(parents=True)
+        assert "--recursive" in str(find(["outer"]).faults[0])
+        assert "--recursive" not in str(find(["empty"]).faults[0])
+
     @pytest.mark.parametrize(
         ("argument", "says"),
         [
@@ -136,6 +141,11 @@ class TestPlan:
             "out/scans/b.png",
             "out/more/a.jpg",
         ]
+
+    def test_what_is_not_the_coloured_picture_keeps_its_mark_in_folders(self) -> None:
+        sources = find(["scans"]).sources
+        assert targets(plan(sources, "out", mark="sizes")) == ["out/a.sizes.jpg", "out/b.sizes.png"]
+        assert targets(plan(sources[:1], "out/", mark="compare")) == ["out/a.compare.jpg"]
 
     def test_the_folder_of_the_pictures_themselves(self) -> None:
         assert targets(plan(find(["more"]).sources, "more")) == ["more/a.color.jpg"]

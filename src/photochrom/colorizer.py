@@ -19,7 +19,7 @@ from PIL import Image
 from photochrom import __version__, marks, photo, sheet
 from photochrom.draft import Draft, most_agreed, resized
 from photochrom.engines import Engine
-from photochrom.errors import AlreadyColored, OutOfMemory, SettingsError
+from photochrom.errors import AlreadyColored, OutOfMemory, OutputError, SettingsError
 from photochrom.models import Model
 from photochrom.photo import Photo
 from photochrom.photo.xmp import read_facts
@@ -152,15 +152,19 @@ class Colorizer:
             SettingsError: as ``check``.
             InputError: the source is not a readable picture.
             AlreadyColored: it has colour, or is a result, and ``force`` is not set.
-            OutputError, MissingExtra: the target exists, or cannot be written.
+            OutputError, MissingExtra: the target exists, cannot be written, or is the source.
         """
         settings, began = settings or Settings(), time.perf_counter()
         name = os.fspath(source) if isinstance(source, (str, PathLike)) else str(source.name)
         self.check(settings, compare=compare, contact_sheet=contact_sheet)
+        _refuse_itself(name, target)
         photo.writable(target, overwrite=overwrite)
         before = photo.read(source, max_pixels=max_pixels)
-        if not force and (before.is_colored() or read_facts(before.metadata.xmp)):
+        colored = before.is_colored()
+        if not force and (colored or read_facts(before.metadata.xmp)):
             raise AlreadyColored(name)
+        if not colored and before.is_tinted():
+            before = before.with_notes("its tint was taken for toning and replaced")
         if settings.exact:
             before = _as_original(source, before, max_pixels)
         after, size = (self._sheet if contact_sheet else self._colored)(before, settings)
@@ -316,6 +320,15 @@ def reduced(one: Photo, side: int) -> Array:
     width, height = one.size
     scale = min(1.0, side / max(width, height))
     return shrink(one.pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def _refuse_itself(source: str, target: str | PathLike[str]) -> None:
+    """A photograph is never replaced by its own result, whatever may be overwritten."""
+    both = os.path.exists(source) and os.path.exists(target)
+    if both and os.path.samefile(source, target):
+        raise OutputError(
+            "source and target are one file", file=target, cure="Choose another name."
+        )
 
 
 def _as_original(source: photo.Source, one: Photo, max_pixels: int) -> Photo:

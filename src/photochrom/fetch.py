@@ -34,8 +34,8 @@ def fetch(url: str, *, max_bytes: int = MAX_BYTES, seconds: float = SECONDS) -> 
         seconds: time that it may take in all.
 
     Raises:
-        InputError: a foreign scheme, no answer, an error as the answer, too many redirects, a
-            redirect to another scheme, too large, too slow, or cut short.
+        InputError: a malformed address, a foreign scheme, no answer, an error as the answer, too
+            many redirects, a redirect to another scheme, too large, too slow, or cut short.
     """
     _check_scheme(url, url)
     answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
@@ -77,7 +77,12 @@ class _Redirects(request.HTTPRedirectHandler):
 
 
 def _check_scheme(url: str, file: str) -> None:
-    if urlsplit(url).scheme.lower() not in ("http", "https"):
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError as fault:
+        what = f"is not a proper address ({fault})"
+        raise InputError(what, file=file, cure="Check how it is written.") from None
+    if scheme not in ("http", "https"):
         what = "is neither http nor https" if url == file else f"redirects to {url[:80]}"
         raise InputError(what, file=file, cure="Only http and https addresses are fetched.")
 

@@ -52,14 +52,17 @@ class Source:
         """What ``photo.read`` takes: a path, or the content under the source's name.
 
         Raises:
-            InputError: the address does not give a file.
+            InputError: the address does not give a file, or standard input is closed.
         """
         if self.kind == "file":
             return Path(self.name)
         from photochrom import fetch
 
-        content = fetch.fetch(self.name) if self.kind == "url" else sys.stdin.buffer.read()
-        return fetch.named(content, self.name if self.kind == "url" else "standard input")
+        if self.kind == "url":
+            return fetch.named(fetch.fetch(self.name), self.name)
+        if sys.stdin is None:
+            raise InputError("standard input is closed", cure="Give it a picture: - < old.jpg")
+        return fetch.named(sys.stdin.buffer.read(), "standard input")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,10 @@ class _Search:
         self.results = 0
 
     def add(self, argument: str) -> None:
-        if argument == "-":
+        if not argument:
+            cure = "Name a picture, a folder or a pattern."
+            self.faults.append(InputError("an empty name", cure=cure))
+        elif argument == "-":
             self.sources["-"] = Source("-", "stdin")
         elif match := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", argument):
             self._address(argument, match[1].lower())
@@ -116,6 +122,12 @@ class _Search:
         self.sources.setdefault(os.path.abspath(source.name), source)
 
     def _address(self, address: str, scheme: str) -> None:
+        try:
+            urlsplit(address)
+        except ValueError as error:
+            what = f"is not a proper address ({error})"
+            self.faults.append(InputError(what, file=address, cure="Check how it is written."))
+            return
         if scheme in ("http", "https"):
             self.sources.setdefault(address, Source(address, "url"))
         else:
@@ -129,14 +141,18 @@ class _Search:
         base = PurePath(root) if self.several else PurePath()
         files = [PurePath(name) for name in self._walk(folder)]
         found = [(file, base / file.relative_to(folder)) for file in files]
-        cure = "Look into its folders too with --recursive." if not self.recursive else ""
+        deeper = not self.recursive and any(
+            os.path.isdir(os.path.join(folder, name)) for name in _listed(folder)
+        )
+        cure = "Look into its folders too with --recursive." if deeper else "Name another folder."
         self._take(found, folder, InputError("no pictures in this folder", file=folder, cure=cure))
 
     def _walk(self, folder: str) -> Iterator[str]:
         for place, folders, files in os.walk(folder, onerror=self._closed):
             inner = (name for name in folders if not name.startswith("."))
             folders[:] = sorted(n for n in inner if not self._is_output(os.path.join(place, n)))
-            yield from (os.path.join(place, name) for name in sorted(files))
+            paths = (os.path.join(place, name) for name in sorted(files))
+            yield from (path for path in paths if not is_special(path))
             if not self.recursive:
                 return
 
@@ -170,6 +186,19 @@ class _Search:
             self.faults.append(nothing)
 
 
+def _listed(folder: str) -> list[str]:
+    """What is in a folder, without hidden things; nothing if that may not be seen."""
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:
+        return []
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a pipe, a device or a socket, which may never end."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 def is_result(path: PurePath) -> bool:
     """Whether a file has a result's name: ``old.color.jpg``."""
     return PurePath(path.stem).suffix.lower().removeprefix(".") in MARKS
@@ -196,8 +225,9 @@ def plan(
 
     Without ``output`` a result lies beside its picture as ``old.color.jpg`` (for an address, in
     the present folder; for standard input, it goes to standard output). An ``output`` that is or
-    looks like a folder gets the pictures' own names, in the folders they were found in. Names that
-    are taken in this run, on any file system, are numbered: ``old-2.jpg``.
+    looks like a folder gets the pictures' own names, in the folders they were found in; what is not
+    the coloured picture alone keeps its mark there too: ``old.sizes.jpg``. Names that are taken in
+    this run, on any file system, are numbered: ``old-2.jpg``.
 
     Args:
         output: a file, a folder (made if need be), or ``-`` for standard output.
@@ -277,4 +307,5 @@ class _Names:
             return beside / f"{stem}.{self.mark}{ending}"
         place = Path(output, *(source.inside.parent.parts if source.inside else ()))
         same = source.kind == "file" and os.path.realpath(place) == os.path.realpath(beside)
-        return place / (f"{stem}.{self.mark}{ending}" if same else f"{stem}{ending}")
+        marked = same or self.mark != "color"
+        return place / (f"{stem}.{self.mark}{ending}" if marked else f"{stem}{ending}")

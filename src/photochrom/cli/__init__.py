@@ -10,7 +10,7 @@ import typer
 
 from photochrom import __version__
 from photochrom.cli import bench, colorize, eval, info, train, weights
-from photochrom.cli.report import FAILED, INTERRUPTED, USAGE, explain, say
+from photochrom.cli.report import FAILED, INTERRUPTED, USAGE, explain, say, standard_output
 from photochrom.errors import PhotochromError, SettingsError
 
 app = typer.Typer(
@@ -71,8 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.insert(0, "colorize")
     try:
         code = app(given, prog_name="photochrom", standalone_mode=False)
+        if sys.stdout is not None:
+            with standard_output():
+                sys.stdout.flush()
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except BrokenPipeError:  # nobody reads on
+        return FAILED
     except Exception as error:
         return _failed(error)
     return code if isinstance(code, int) else 0

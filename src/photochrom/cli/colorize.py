@@ -133,7 +133,8 @@ def colorize(
 
     with RunReport(len(jobs) + len(found.faults), machine=json) as report:
         if found.results:
-            report.note(f"{found.results} results of earlier runs left out")
+            noun = "result" if found.results == 1 else "results"
+            report.note(f"{found.results} {noun} of earlier runs left out")
         for fault in found.faults:
             report.add(failed(fault.file or "", fault))
         if jobs:
@@ -181,5 +182,7 @@ def _suffix(format: str | None, known: Mapping[str, str]) -> str | None:
 def _check_standard_output(*, json: bool) -> None:
     if json:
         raise SettingsError("--json and the picture both want standard output")
+    if sys.stdout is None:
+        raise SettingsError("standard output is closed", cure="Name a file with -o.")
     if sys.stdout.isatty():
         raise SettingsError("a picture does not go to a terminal", cure="Name a file with -o.")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -20,7 +20,7 @@ from photochrom.cli.opening import (
     open_colorizer,
 )
 from photochrom.cli.report import say
-from photochrom.errors import SettingsError
+from photochrom.errors import InputError, PhotochromError, SettingsError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,6 +56,7 @@ def evaluate(
     """Measure how near to the truth the colours are, on photographs turned grey.
 
     The baseline is the grey picture under the same lightness. Intervals are 95 % bootstrap.
+    Pictures that photochrom has coloured are left out.
     """
     from photochrom.photo.storing import refuse_taken, store
     from photochrom.quality.evaluate import pictures
@@ -66,7 +67,7 @@ def evaluate(
     models = model or ["lite"]
     if len(models) > 2:
         raise SettingsError("two models are compared, not more", cure="Give --model twice at most.")
-    photographs = _first(pictures(data, every=every), limit)
+    photographs = _originals(pictures(data, every=every), limit)
     settings = Settings(render_size=chosen_size(render_factor, render_size))
     reports = []
     for name in models:
@@ -82,8 +83,34 @@ def evaluate(
         _print_tables(reports)
 
 
-def _first(photographs: Photographs, limit: int | None) -> Photographs:
-    return replace(photographs, names=photographs.names[:limit])
+def _originals(photographs: Photographs, limit: int | None) -> Photographs:
+    """The first ones that photochrom has not coloured itself; how many it has is said."""
+    names: list[str] = []
+    results = 0
+    for name, source in photographs.sources():
+        if len(names) == limit:
+            break
+        if _is_result(source):
+            results += 1
+        else:
+            names.append(name)
+    if results:
+        say(f"{results} {'result' if results == 1 else 'results'} of photochrom left out")
+    if not names:
+        cure = "Choose photographs that were taken in colour."
+        raise InputError(
+            "holds nothing but results of photochrom", file=photographs.path, cure=cure
+        )
+    return replace(photographs, names=tuple(names))
+
+
+def _is_result(source: Path | IO[bytes]) -> bool:
+    from photochrom import photo
+
+    try:
+        return photo.provenance(source) is not None
+    except PhotochromError:  # measuring it says what is wrong with it
+        return False
 
 
 def _measure(

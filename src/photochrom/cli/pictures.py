@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from photochrom import photo
-from photochrom.cli.report import Outcome, told, trace
+from photochrom.cli.report import Outcome, standard_output, told, trace
 from photochrom.colorizer import Result
 from photochrom.errors import AlreadyColored
 from photochrom.photo.sniff import picture_format
@@ -61,8 +61,9 @@ class Run:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder, f"picture{suffix}")
             result = self.work(content, target)
-            sys.stdout.buffer.write(target.read_bytes())
-            sys.stdout.buffer.flush()
+            with standard_output():
+                sys.stdout.buffer.write(target.read_bytes())
+                sys.stdout.buffer.flush()
         return result
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from photochrom.errors import PhotochromError
+from photochrom.errors import OutputError, PhotochromError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes beside 0."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+ELSEWHERE = "Free some space, or write elsewhere."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +103,7 @@ class RunReport:
             return
         seconds, counts = time.perf_counter() - self.began, self.counts
         interrupted = isinstance(error, KeyboardInterrupt)
-        if self.machine:
+        if self.machine and not _is_full(error):
             what, cure = told(error) if isinstance(error, Exception) else (None, None)
             summary = {
                 "event": "summary",
@@ -117,6 +122,10 @@ class RunReport:
             say(f"interrupted: {told_all}")
         elif self.total > 1 and error is None:
             say(told_all)
+
+
+def _is_full(error: BaseException | None) -> bool:
+    return isinstance(error, OutputError) and error.file == "standard output"
 
 
 def _bar(total: int) -> Progress:
@@ -149,13 +158,41 @@ def _bar(total: int) -> Progress:
     return progress
 
 
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Around what is written there; nothing more is tried once it takes no more.
+
+    Raises:
+        OutputError: it cannot be written to, the disk behind it being full for example.
+        BrokenPipeError: nobody reads on.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        _silence()
+        raise
+    except OSError as error:
+        _silence()
+        full = error.errno in NO_ROOM
+        what = "the disk is full" if full else f"cannot be written to ({error.strerror})"
+        raise OutputError(what, file="standard output", cure=ELSEWHERE) from error
+
+
+def _silence() -> None:
+    """Standard output goes nowhere, so that what it still holds fails no more at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def say(text: str) -> None:
     """A line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)
+    with standard_output():
+        print(text, flush=True)
 
 
 def explain(error: Exception) -> str:
@@ -188,6 +225,8 @@ def told(error: Exception, *, about: str = "") -> tuple[str, str]:
         )
     if isinstance(error, MemoryError):
         return "does not fit into memory", "Make the picture smaller first."
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return "the disk is full", ELSEWHERE
     what = one_line(f"{type(error).__name__}: {error}")
     return f"unexpected {what}", "Please report it, with what PHOTOCHROM_DEBUG=1 prints."
 

@@ -34,11 +34,13 @@ def info(
     file: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A weight file or a model.")],
 ) -> None:
     """Say what is in a weight file."""
-    from photochrom.models import cards, find
+    from photochrom.models import cards, find, weight_file
 
-    path = find(file).path if file in cards() else Path(file)
+    path = find(file).path if file in cards() else weight_file(file)
     facts = _onnx_facts(path) if path.suffix == ".onnx" else _checkpoint_facts(path)
     for name, value in facts.items():
+        if name.startswith("probe."):  # pictures that engines check themselves with
+            continue
         # Stored pictures and arrays are for programs.
         print(f"{name + ':':<10}{value if len(value) <= LONGEST else f'({len(value)} characters)'}")
 
@@ -54,6 +56,9 @@ def convert(
         raise SettingsError(
             f"'{target}' is not named .safetensors", cure="That is what is written."
         )
+    from photochrom.models import weight_file
+
+    weight_file(source)
     with _torch_needed():
         from photochrom.networks import checkpoint
 

@@ -127,14 +127,17 @@ def _on_processor(model: Model, device: str) -> Iterator[Choice]:
     if device not in ("auto", "cpu"):
         return
     lite, halves = model.card.network == "lite", has_bf16()
-    if halves:
+    if halves and not lite:  # lite is quick as it is, and unsure colours tip over in bfloat16
         yield Choice("openvino", "bf16", "cpu")
     yield Choice("openvino", "fp32", "cpu")
     if lite:
         yield Choice("onnx", "fp32", "cpu")
-    if halves:
+    if halves and not lite:
         yield Choice("torch", "bf16", "cpu")
     yield Choice("torch", "fp32", "cpu")
+    if halves and lite:  # when asked for
+        yield Choice("openvino", "bf16", "cpu")
+        yield Choice("torch", "bf16", "cpu")
     if not lite:
         yield Choice("onnx", "fp32", "cpu")
 

@@ -71,13 +71,38 @@ def find(name: str | os.PathLike[str]) -> Model:
     text = os.fspath(name)
     if card := cards().get(text):
         return Model(card, _locate(card))
-    path = Path(text).expanduser()
-    if not path.exists():
+    path = weight_file(text)
+    return Model(_published(path) or _recognise(path), path)
+
+
+def weight_file(name: str | os.PathLike[str]) -> Path:
+    """The path of a file that can be a weight file by its first bytes; torch is not needed.
+
+    Raises:
+        WeightsError: there is no such file, or it is something else.
+    """
+    from photochrom.networks.disguise import looks_like
+
+    path, cure = Path(name).expanduser(), "Name a file."
+    if not os.path.exists(path):
         raise WeightsError(
-            f"there is no model or weight file {text!r}",
+            f"there is no model or weight file {os.fspath(name)!r}",
             cure=f"Models are {', '.join(cards())}; or give the path of a weight file.",
         )
-    return Model(_published(path) or _recognise(path), path)
+    if os.path.isdir(path):
+        raise WeightsError("this is a folder, not a weight file", file=path, cure=cure)
+    if not os.path.isfile(path):
+        raise WeightsError("this is no regular file", file=path, cure=cure)
+    if path.suffix == ".onnx" or _published(path):
+        return path
+    try:
+        seeming = looks_like(path)
+    except OSError as fault:
+        raise WeightsError(f"cannot be read ({fault.strerror})", file=path) from fault
+    if seeming.weights is None:
+        what = f"this is {seeming.name}, not a weight file"
+        raise WeightsError(what, file=path, cure=seeming.cure)
+    return path
 
 
 def places(card: Card) -> list[Path]:

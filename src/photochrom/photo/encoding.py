@@ -128,8 +128,13 @@ def _fitted(photo: Photo, format: str) -> Photo:
         )
     space, fits = profile_space(photo.metadata.icc), "GRAY" if photo.pixels.ndim == 2 else "RGB"
     if photo.metadata.icc and space != fits:
+        fault = (
+            f"{space} colour profile does not fit {fits} pixels"
+            if space
+            else ("colour profile is damaged")
+        )
         photo = replace(photo, metadata=replace(photo.metadata, icc=None)).with_notes(
-            f"the {space} colour profile does not fit {fits} pixels and was left out"
+            f"the {fault} and was left out"
         )
     return photo
 

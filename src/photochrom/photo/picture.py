@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.photo.metadata import Metadata
-from photochrom.photo.toning import chroma_spread
+from photochrom.photo.toning import chroma_spread, mean_chroma
 
 Pixels = NDArray[Any]
 """uint8 or uint16."""
 
 _COLORED = 1.5  # levels of 255
+_TINTED = 4.0  # levels of 255: less is hardly seen
 _BLOCK = 1 << 20  # pixels worked on at a time
 
 
@@ -67,6 +68,10 @@ class Photo:
         Decided by `toning.chroma_spread`, which see for what was measured.
         """
         return self.pixels.ndim == 3 and chroma_spread(self.pixels) > _COLORED
+
+    def is_tinted(self) -> bool:
+        """Whether the picture is far from neutral on the whole: a toned print or a colour cast."""
+        return self.pixels.ndim == 3 and mean_chroma(self.pixels) > _TINTED
 
     def with_pixels(self, pixels: Pixels) -> Photo:
         """The same photograph with other pixels, of either depth; alpha follows in depth."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -171,6 +172,12 @@ def _file(
             source.read()
         )
     path = Path(source)
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise InputError(
+            "is a pipe, a device or a socket",
+            file=path,
+            cure="Name a file, or give it as standard input.",
+        )
     try:
         return str(path), stack.enter_context(path.open("rb"))
     except FileNotFoundError:
@@ -223,10 +230,15 @@ def _refuse_bomb(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise InputError(
-            f"has {width} x {height} = {width * height / 1e6:.0f} megapixels,"
+            f"has {width} x {height} = {_mega(width * height)} megapixels,"
             f" and {max_pixels / 1e6:g} are accepted",
             cure="If you trust the file, raise the limit (--max-pixels, max_pixels).",
         )
+
+
+def _mega(pixels: int) -> str:
+    millions = pixels / 1e6
+    return f"{millions:.0f}" if millions >= 10 else f"{millions:.2g}"
 
 
 def _about_frames(image: Image.Image) -> tuple[str, ...]:

@@ -56,11 +56,17 @@ def refuse_taken(path: Path, *, overwrite: bool) -> None:
     """Fails early if `path` cannot become the result, before any work is spent on it.
 
     Raises:
-        OutputError: `path` is a folder, or exists and `overwrite` is false.
+        OutputError: `path` is a folder, exists and `overwrite` is false, or is no possible name.
     """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise _explained(error, path, 0) from error
     if path.is_dir():
         raise OutputError("is a folder", file=path, cure="Give the name of a file in it.")
-    if not overwrite and os.path.lexists(path):
+    if not overwrite:
         raise _taken(path)
 
 

@@ -30,15 +30,30 @@ def chroma_spread(pixels: NDArray[Any]) -> float:
     Args:
         pixels: (H, W, 3) uint8 or uint16.
     """
-    cells = _averaged(pixels) * (255 / np.iinfo(pixels.dtype).max)
-    red, green, blue = np.moveaxis(cells, -1, 0)
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    chroma = np.stack([(blue - luma) / 1.772, (red - luma) / 1.402], -1).reshape(-1, 2)
+    luma, chroma = _chroma(pixels)
+    chroma = chroma.reshape(-1, 2)
     terms = _terms(luma)
     gram = terms.T @ terms + 1e-3 * np.eye(terms.shape[1])
     rest = chroma - terms @ np.linalg.solve(gram, terms.T @ chroma)
     minor = np.linalg.eigvalsh(rest.T @ rest / len(rest))[0]
     return float(np.sqrt(max(minor, 0.0)) + np.sqrt((rest**2).sum(1).mean()) / 3)
+
+
+def mean_chroma(pixels: NDArray[Any]) -> float:
+    """Mean length of (Cb, Cr) over 32 cells on the longer side, in levels of 255; 0 for grey.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16.
+    """
+    return float(np.sqrt((_chroma(pixels)[1] ** 2).sum(-1)).mean())
+
+
+def _chroma(pixels: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Luma (h, w) and chroma (h, w, 2) of the cells, in levels of 255 (Rec. 601)."""
+    cells = _averaged(pixels) * (255 / np.iinfo(pixels.dtype).max)
+    red, green, blue = np.moveaxis(cells, -1, 0)
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return luma, np.stack([(blue - luma) / 1.772, (red - luma) / 1.402], -1)
 
 
 def _averaged(pixels: NDArray[Any]) -> NDArray[np.float64]:
