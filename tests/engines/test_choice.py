@@ -17,7 +17,7 @@ from photochrom.engines import choice
 from photochrom.engines.choice import choose, open_engine
 from photochrom.engines.onnx import OnnxEngine
 from photochrom.errors import EngineError, MissingExtra, SettingsError
-from photochrom.models import Model, find
+from photochrom.models import Model, cards, find
 
 pytestmark = pytest.mark.plain
 
@@ -50,13 +50,20 @@ def test_without_extras_onnxruntime_is_taken_and_said(
 
 
 @needs_openvino
+def test_openvino_comes_first_in_float32(lite: Model) -> None:
+    taken = choose(lite)
+    assert (taken.engine, taken.precision) == ("openvino", "fp32")
+
+
 @pytest.mark.parametrize(("units", "precision"), [(True, "bf16"), (False, "fp32")])
-def test_openvino_comes_first_and_halves_only_where_the_processor_can(
-    lite: Model, monkeypatch: pytest.MonkeyPatch, units: bool, precision: str
+def test_the_originals_are_halved_where_the_processor_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, units: bool, precision: str
 ) -> None:
     monkeypatch.setattr(choice, "has_bf16", lambda: units)
-    taken = choose(lite)
-    assert (taken.engine, taken.precision) == ("openvino", precision)
+    artistic = Model(cards()["artistic"], tmp_path / "any.pth")
+    ways = list(choice._candidates(artistic, "auto", "cpu", None))
+    assert (ways[0].engine, ways[0].precision) == ("openvino", precision)
+    assert any(way.precision == "bf16" for way in ways) is units
 
 
 def test_an_engine_that_was_found_wrong_is_skipped_with_the_reason(
