@@ -26,13 +26,14 @@ def random_lite(bins: int = 40, channels: int = 1):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         grid = torch.cartesian_prod(torch.arange(-60, 70, 20), torch.arange(-60, 70, 20))
-        network = Lite(grid[:bins], channels=channels).eval()
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.running_mean, -0.1, 0.1)
-                nn.init.uniform_(module.running_var, 0.5, 1.5)
-                nn.init.uniform_(module.weight, 0.8, 1.2)
-                nn.init.uniform_(module.bias, -0.1, 0.1)
+        network = Lite(grid[:bins], channels=channels)
         nn.init.constant_(network.attention.gate, 0.5)
-        nn.init.normal_(network.head.weight, 0, 0.3)
-    return network
+        nn.init.normal_(network.head.weight, 0, 0.01)
+        norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.momentum = None  # a plain mean: one pass makes every layer's values of order one
+            nn.init.uniform_(norm.weight, 0.8, 1.2)
+            nn.init.uniform_(norm.bias, -0.1, 0.1)
+        with torch.no_grad():
+            network.train()(torch.rand(8, channels, 96, 96))
+    return network.eval()

@@ -21,13 +21,13 @@ from photochrom.engines.onnx import OnnxEngine  # noqa: E402
 from photochrom.engines.openvino import OpenvinoEngine  # noqa: E402
 from photochrom.engines.selfcheck import BOUNDS, difference  # noqa: E402
 from photochrom.engines.torch import TorchEngine, network_of  # noqa: E402
-from photochrom.models import Model, cards  # noqa: E402
+from photochrom.models import Model, cards, find  # noqa: E402
 from photochrom.networks.checkpoint import empty  # noqa: E402
 from photochrom.networks.rulefill import rule_input, rule_weights  # noqa: E402
 
-MODELS = {"lite": "lite", "deep": "artistic", "wide": "stable"}
-"""Network to the name of a card that it goes with."""
-ODD = {"lite": (96, 32), "deep": (80, 48), "wide": (80, 48)}
+MODELS = {"lite": "lite", "bundled": "lite", "deep": "artistic", "wide": "stable"}
+"""Network, or the bundled model's trained one, to the name of a card that it goes with."""
+ODD = {"lite": (96, 32), "bundled": (96, 32), "deep": (80, 48), "wide": (80, 48)}
 """Sizes at which the levels of the networks do not halve evenly."""
 WAYS: dict[str, Callable[[Model], Engine]] = {
     "onnx-fp32": lambda model: OnnxEngine(onnx_file(model)),
@@ -57,12 +57,14 @@ def kind(
     network = request.param
     if network == "lite":
         model = request.getfixturevalue("lite")
+    elif network == "bundled":
+        model = find("lite")
     else:
         model = written(network, tmp_path_factory.mktemp(network))
     batch = np.concatenate([input_of(model, 64, 64, shift) for shift in (0, 9, 31)])
     odd = input_of(model, *ODD[network], 0)
     yield Kind(model, batch, odd, *reference(model, batch, odd))
-    if network != "lite":  # up to two gigabytes with the converted file
+    if model.card.network != "lite":  # up to two gigabytes with the converted file
         onnx_file(model).unlink()
         model.path.unlink()
 
